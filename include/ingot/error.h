@@ -1,0 +1,38 @@
+/// What the library reports when something can't be done.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace ingot {
+
+/// What the caller can do about it decides the code; the sentence in what() says the rest.
+enum class ErrorCode {
+  invalid_argument,  ///< The call can't be right: an empty name, a range that ends before it begins. Change the call.
+  not_found,         ///< Something that was asked for by name is not there.
+  not_a_store,       ///< The place given to open() holds no store, and none may or can be made there.
+  too_large,         ///< A limit of <ingot/limits.h> is exceeded; the sentence has the size and the limit.
+  read_only,         ///< A write on a store opened for reading, or on media that can't be written.
+  closed,            ///< The store was closed, or this is the child of a fork: open it again.
+  expired,           ///< A snapshot that outlived the files it reads.
+  newer_format,      ///< The store was written by a newer release. Nothing was changed.
+  unavailable,       ///< The world stayed away past the deadline (disk full, device errors, a stopped process).
+                     ///< Nothing is lost, and the store goes on by itself when it is back.
+  corrupt,           ///< Bytes were damaged beyond healing; the sentence has the exact range. All else stays readable.
+};
+
+/// "invalid_argument", and so on: stable, for logs and --json.
+const char* name(ErrorCode code);
+
+/// Thrown by every function of the library that fails. what() is a sentence for a person: what was done, the
+/// name involved, the limit, what to do.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& sentence) : std::runtime_error(sentence), code_(code) {}
+  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace ingot

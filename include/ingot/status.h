@@ -1,0 +1,68 @@
+/// What a store says of itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ingot {
+
+/// Whether anything keeps the store from full service right now.
+struct Health {
+  /// True when nothing is wrong. False: writers may wait or fail; `problems` says why. It ends by itself.
+  bool good = true;
+  /// A sentence each: a full disk, a device that fails, a stopped process that holds the commit lock, unhealed damage.
+  std::vector<std::string> problems;
+};
+
+/// Conflicts of one space since the store was opened by this process.
+struct SpaceConflicts {
+  std::string space;
+  std::uint64_t conflicts = 0;
+};
+
+/// Figures of one open store, in this process since open() unless said otherwise. Bytes are bytes.
+struct Stats {
+  std::uint64_t version = 0;  ///< newest committed version
+  // transactions
+  std::uint64_t commits = 0;    ///< with writes, by this process
+  std::uint64_t groups = 0;     ///< appends to the log that carried them
+  std::uint64_t conflicts = 0;  ///< commits that lost
+  std::vector<SpaceConflicts> conflicts_by_space;
+  std::uint64_t syncs = 0;  ///< fdatasync calls on the log
+  // memory
+  std::uint64_t memory_budget_bytes = 0;  ///< the bound
+  std::uint64_t memory_bytes = 0;         ///< in use: the sum of the next three
+  std::uint64_t memtable_bytes = 0;
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t index_bytes = 0;  ///< indexes and filters of open runs
+  std::uint64_t cache_hits = 0;
+  std::uint64_t cache_misses = 0;
+  // disk
+  std::uint64_t runs = 0;  ///< run files in the newest state
+  std::uint64_t run_bytes = 0;
+  std::uint64_t log_bytes = 0;     ///< segments, the one made ahead included
+  std::uint64_t pinned_bytes = 0;  ///< run files that only old snapshots (of any process) keep
+  // maintenance
+  std::uint64_t flushes = 0;
+  std::uint64_t compactions = 0;
+  std::uint64_t bytes_committed = 0;  ///< payload of committed transactions
+  std::uint64_t bytes_written_log = 0;
+  std::uint64_t bytes_written_runs = 0;
+  std::uint64_t blocks_healed = 0;
+  std::uint64_t delayed_commits = 0;       ///< slowed down because maintenance was behind
+  std::uint64_t delayed_microseconds = 0;  ///< in all
+};
+
+/// What Store::check found.
+struct CheckReport {
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t records = 0;  ///< records in runs, superseded ones included
+  std::uint64_t log_entries = 0;
+  std::uint64_t healed = 0;         ///< damaged places that were rebuilt
+  std::vector<std::string> damage;  ///< a sentence for each place that could not be, with its exact range
+  [[nodiscard]] bool clean() const { return healed == 0 && damage.empty(); }
+};
+
+}  // namespace ingot

@@ -1,0 +1,203 @@
+/// A store, its transactions and its snapshots.
+///
+///   ingot::Store store = ingot::open("./data");
+///   ingot::Space stock{"stock"};
+///   int left = store.transact([&](ingot::Transaction& tx) {
+///     std::optional<ingot::Value> v = stock.get(tx, "bolts");
+///     int n = v ? std::stoi(v->str()) - 1 : 0;
+///     stock.put(tx, "bolts", std::to_string(n));
+///     return n;
+///   });
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ingot/error.h"
+#include "ingot/options.h"
+#include "ingot/status.h"
+#include "ingot/value.h"
+
+namespace ingot {
+
+namespace engine {
+class Engine;
+class TransactionState;
+class SnapshotState;
+}  // namespace engine
+
+class Store;
+class Space;
+
+/// A stable view: everything read from it is as of one version. Blocks nobody and is never blocked; while it lives,
+/// the files that it reads stay on disk (see Stats::pinned_bytes). One thread at a time; keep it no longer than
+/// its Store.
+class Snapshot {
+ public:
+  Snapshot(Snapshot&&) noexcept;
+  Snapshot& operator=(Snapshot&&) noexcept;
+  ~Snapshot();
+  /// Everything committed up to this version is seen, and nothing after it.
+  [[nodiscard]] Version version() const;
+
+ private:
+  friend class Store;
+  friend class Reader;
+  explicit Snapshot(std::shared_ptr<engine::SnapshotState> state);
+  std::shared_ptr<engine::SnapshotState> state_;
+};
+
+/// Reads and writes that become true together, or not at all. Reads see the store as of the begin, and the
+/// transaction's own writes. One thread at a time; keep it no longer than its Store.
+class Transaction {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  ~Transaction();  ///< Rolls back if it was not committed.
+
+  /// Makes the writes true, if nothing that was read has changed since the begin.
+  ///   returns  the version, or nothing if it lost to another (begin again; `Store::transact` does so by itself).
+  ///            A transaction without writes returns the version that it read.
+  ///   throws   unavailable: the deadline passed, and the transaction is not there.  closed.  read_only
+  std::optional<Version> commit();
+
+  /// What this transaction's reads are as of.
+  [[nodiscard]] Version snapshot_version() const;
+
+  /// Bytes of its mutations so far; kTransactionBytesMax is the limit.
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  friend class Store;
+  friend class Reader;
+  friend class Writer;
+  explicit Transaction(std::unique_ptr<engine::TransactionState> state);
+  std::unique_ptr<engine::TransactionState> state_;
+};
+
+struct TransactOptions {
+  /// This transaction's durability; the store's if absent.
+  std::optional<Durability> durability;
+};
+
+struct CopyProgress {
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+};
+
+/// An open store. Safe from any thread. Movable; the destructor closes it, and transactions and snapshots must be gone
+/// by then.
+class Store {
+ public:
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  /// Runs `function(Transaction&)` and commits; on a conflict runs it again, until it wins. An exception from it rolls
+  /// back and passes through. Returns what the function returns. The function may run several times: it must have
+  /// no effects but those on the transaction.
+  ///   throws   unavailable: the deadline passed (nothing was committed).  what the function throws
+  template <class Function>
+  auto transact(Function&& function, TransactOptions options = {}) -> std::invoke_result_t<Function&, Transaction&>;
+
+  /// A transaction by hand, for bindings and unusual control flow.
+  [[nodiscard]] Transaction begin(TransactOptions options = {}) const;
+
+  /// A stable view of everything committed by now, by any process.
+  [[nodiscard]] Snapshot snapshot() const;
+
+  /// The newest committed version that this process can see.
+  [[nodiscard]] Version version() const;
+
+  /// Makes everything committed so far durable on disk, whatever the durability of its commits.
+  void sync();
+
+  /// Names of the spaces that hold anything, sorted.
+  [[nodiscard]] std::vector<std::string> spaces() const;
+
+  /// Copies the store as of now into `directory`, which must not exist yet (or be what an interrupted copy left),
+  /// while it is being written. The copy is a store like any other; restoring is opening it. Verified as it is read.
+  void copy(const std::string& directory, const std::function<void(const CopyProgress&)>& progress = {}) const;
+
+  /// Reads every byte of the store and verifies it; heals what it can.
+  [[nodiscard]] CheckReport check(const std::function<void(const CopyProgress&)>& progress = {}) const;
+
+  /// Flushes and merges until there is nothing left to do. Never needed; for benchmarks and before archiving.
+  void settle();
+
+  [[nodiscard]] Health health() const;
+  [[nodiscard]] Stats stats() const;
+
+  /// Where it is, as given to open().
+  [[nodiscard]] const std::string& where() const;
+
+  /// Ends it: syncs, and leaves a store that opens fast. Everything else then throws `closed`. Called by the
+  /// destructor.
+  void close();
+
+ private:
+  friend Store open(const std::string& where, Options options);
+  friend class Reader;
+  friend class Writer;
+  explicit Store(std::shared_ptr<engine::Engine> engine);
+  bool retry(Transaction& tx, std::uint32_t losses, std::chrono::steady_clock::time_point begun);  // commits or waits
+  std::shared_ptr<engine::Engine> engine_;
+};
+
+/// Opens the store at `where`: a directory (made if absent), or ":memory:" for one that ends with its handle.
+/// Many processes, and many handles of one process, may have it open.
+///   throws   not_a_store, newer_format, read_only, unavailable, invalid_argument; see ErrorCode
+Store open(const std::string& where, Options options = {});
+
+template <class Function>
+auto Store::transact(Function&& function, TransactOptions options) -> std::invoke_result_t<Function&, Transaction&> {
+  const auto begun = std::chrono::steady_clock::now();
+  for (std::uint32_t losses = 0;; ++losses) {
+    Transaction tx = begin(options);
+    if constexpr (std::is_void_v<std::invoke_result_t<Function&, Transaction&>>) {
+      function(tx);
+      if (retry(tx, losses, begun)) return;
+    } else {
+      auto result = function(tx);
+      if (retry(tx, losses, begun)) return result;
+    }
+  }
+}
+
+/// What can be read: a Store (each call sees the newest), a Snapshot, or a Transaction. Made by conversion;
+/// only ever a parameter.
+class Reader {
+ public:
+  Reader(const Store& store) : store_(store.engine_.get()) {}                   // NOLINT(google-explicit-constructor)
+  Reader(const Snapshot& snapshot) : snapshot_(snapshot.state_.get()) {}        // NOLINT(google-explicit-constructor)
+  Reader(Transaction& transaction) : transaction_(transaction.state_.get()) {}  // NOLINT(google-explicit-constructor)
+
+ private:
+  friend class Space;
+  friend class Scan;
+  engine::Engine* store_ = nullptr;
+  engine::SnapshotState* snapshot_ = nullptr;
+  engine::TransactionState* transaction_ = nullptr;
+};
+
+/// What can be written: a Store (each call is a transaction of its own), or a Transaction.
+class Writer {
+ public:
+  Writer(Store& store) : store_(store.engine_.get()) {}                         // NOLINT(google-explicit-constructor)
+  Writer(Transaction& transaction) : transaction_(transaction.state_.get()) {}  // NOLINT(google-explicit-constructor)
+
+ private:
+  friend class Space;
+  engine::Engine* store_ = nullptr;
+  engine::TransactionState* transaction_ = nullptr;
+};
+
+}  // namespace ingot

@@ -1,0 +1,57 @@
+// `live`: a small memory-mapped file that the processes of a machine share while they have a store open. It saves
+// system calls and wakes waiters; it is a hint. No acknowledged byte depends on it, and it is made anew, from the log,
+// by whoever opens the store alone. Its byte ranges carry the locks between processes.
+//
+// It holds: the tail of the log as published, a futex word for it, who holds the commit lock, and the processes' pins.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/hash.h"
+#include "base/thread.h"
+#include "storage/directory.h"
+
+namespace ingot::log {
+
+class Live {
+ public:
+  struct Opened {
+    std::unique_ptr<Live> live;  // null: see error
+    storage::IoError error;
+  };
+  // Opens (or makes) `live` and takes part: a shared lock on its presence byte, and a slot for pins.
+  // Everybody who opens waits, until `deadline`, for another's opening to finish.
+  static Opened open(storage::Directory& directory, const base::Hash128& store_id, base::Instant deadline);
+  ~Live();  // gives the slot back and lets go of the locks
+
+  // Whether this process was the only one when it opened: then it recovers, and makes the contents anew.
+  [[nodiscard]] bool alone() const;
+  // Ends the opening: others may come in (called by open_directory_log when recovery is done, or by the destructor).
+  void finish_opening();
+
+  // The maintenance lock: at most one process flushes and compacts at a time. An optimisation only. Does not wait.
+  bool try_maintenance();
+  void end_maintenance();
+
+  // Pins. A process publishes the oldest edit number whose runs some state of it still reads; kNoPin: nothing.
+  // Slots of dead processes (their lock is free) count for nothing.
+  static constexpr std::uint64_t kNoPin = ~0ULL;
+  void publish_pin(std::uint64_t edit_number);
+  // The oldest pin of all live processes, this one included. Conservative if it can't be known.
+  [[nodiscard]] std::uint64_t oldest_pin();
+
+  // How many processes (handles) have the store open, this one included.
+  [[nodiscard]] std::uint32_t handles();
+
+ private:
+  friend class DirectoryLog;
+  struct Implementation;
+  explicit Live(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace ingot::log

@@ -1,0 +1,136 @@
+// Runs: immutable sorted files. One version of a key each. Format: run_format.h, docs/formats/run.md.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/epoch.h"
+#include "base/function_ref.h"
+#include "runs/record.h"
+#include "storage/directory.h"
+
+namespace ingot::runs {
+
+class BlockCache;
+
+// What the engine keeps of a run in edits and checkpoints.
+struct RunSummary {
+  std::string name;  // the file's name in runs/: 32 hex digits, random
+  std::uint64_t file_bytes = 0;
+  std::uint64_t records = 0;  // tombstones included
+  std::uint64_t erased = 0;   // tombstones
+  std::uint64_t range_erasures = 0;
+  std::uint64_t data_bytes = 0;  // keys and values before compression
+  std::uint64_t version_min = 0;
+  std::uint64_t version_max = 0;
+  std::int64_t expires_min = 0;  // 0: no record expires
+  std::int64_t expires_max = 0;  // the latest expiry; 0 if some record never expires
+  std::string smallest;          // keys; they cover range erasures too
+  std::string largest;           // inclusive; for an erasure to the end: a string of 0xff longer than any key
+};
+
+enum class Compression : std::uint8_t { none = 0, lz4 = 1, zstd = 2 };
+
+// Writes one run. Records in ascending key order, each key once. One thread.
+class RunWriter {
+ public:
+  RunWriter(storage::Directory& directory, std::string path, Compression compression);
+  ~RunWriter();  // an unfinished file is removed
+  storage::IoError add(const Record& record);
+  void add_range_erasure(const RangeErasure& erasure);
+  // About the size that the file has so far.
+  [[nodiscard]] std::uint64_t file_bytes() const;
+  // Writes indexes, filter, parity and footer, and syncs the file (not the directory).
+  storage::IoError finish(RunSummary& summary);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// How a look-up in a run ended.
+enum class Lookup : std::uint8_t {
+  absent,
+  found,
+  not_cached,  // with Io::none only: the answer needs bytes that are not in memory
+  failed,      // why() says why
+};
+
+// Whether a look-up may read from storage. With `none` it never waits, so it may run inside an epoch guard.
+enum class Io : std::uint8_t { none, allowed };
+
+// An open run. Thread-safe. Costs memory for its index and filter only when first used, counted in the cache's budget.
+class Run {
+ public:
+  // `path` in `directory`. Does no I/O until the first use.
+  Run(storage::Directory& directory, std::string path, RunSummary summary, std::shared_ptr<BlockCache> cache,
+      std::function<void(const std::string&)> on_message);
+  ~Run();
+
+  [[nodiscard]] const RunSummary& summary() const;
+
+  // Tells the processor to fetch the filter line for `hash` (key_hash of the key), so that the misses of several runs
+  // overlap.
+  void prefetch(std::uint64_t hash) const;
+
+  // The record of `key`. `use` is called with it, once, if it is found, while its bytes are pinned; it must not wait or
+  // throw. Range erasures are not looked at.
+  Lookup get(std::string_view key, std::uint64_t hash, Io io, base::FunctionRef<void(const Record&)> use) const;
+
+  // Whether range erasures exist, and the version of the newest that covers `key` (0: none).
+  [[nodiscard]] bool has_range_erasures() const { return summary_has_erasures_; }
+  [[nodiscard]] std::uint64_t erased_version(std::string_view key) const;
+  [[nodiscard]] std::vector<RangeErasure> range_erasures() const;  // sorted by begin; views live as long as the run
+
+  // A cursor; keeps this run alive through `self`. `sequential` reads ahead and does not fill the cache (merges,
+  // exports).
+  [[nodiscard]] std::unique_ptr<Cursor> cursor(std::shared_ptr<const Run> self, bool sequential) const;
+
+  // Verifies every byte, heals what it can.
+  void check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& healed,
+             std::vector<std::string>& damage) const;
+
+  // Whether a block had to be healed: the run should be rewritten.
+  [[nodiscard]] bool wants_rewrite() const;
+  // What could not be read, for a person; empty if nothing.
+  [[nodiscard]] std::string why() const;
+
+  // Index and filter in memory.
+  [[nodiscard]] std::uint64_t index_bytes() const;
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+  bool summary_has_erasures_ = false;
+};
+
+// The hash that filters use.
+std::uint64_t key_hash(std::string_view key);
+
+// Verified, decompressed blocks, bounded by bytes, shared by all runs of a store. Thread-safe; a hit takes no lock.
+class BlockCache {
+ public:
+  // `epochs`: readers of blocks are inside its guards.
+  BlockCache(std::uint64_t bytes_max, base::EpochDomain& epochs);
+  ~BlockCache();
+  void set_bytes_max(std::uint64_t bytes_max);
+  [[nodiscard]] std::uint64_t bytes() const;        // blocks in memory
+  [[nodiscard]] std::uint64_t index_bytes() const;  // indexes and filters of open runs
+  [[nodiscard]] std::uint64_t hits() const;
+  [[nodiscard]] std::uint64_t misses() const;
+  [[nodiscard]] std::uint64_t healed() const;
+
+  struct Implementation;
+  [[nodiscard]] Implementation& implementation() const { return *implementation_; }
+
+ private:
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace ingot::runs
