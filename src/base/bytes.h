@@ -58,7 +58,7 @@ inline char* store_varint(char* to, std::uint64_t value) {
 }
 
 inline int varint_bytes(std::uint64_t value) {
-  return value == 0 ? 1 : (std::bit_width(value) + 6) / 7;
+  return value == 0 ? 1 : static_cast<int>((std::bit_width(value) + 6U) / 7U);
 }
 
 inline void append_varint(std::string& out, std::uint64_t value) {

@@ -48,7 +48,7 @@ class ConditionVariable {
   void notify_all();
 
  private:
-  std::condition_variable_any real_;
+  std::condition_variable real_;
 };
 
 /// A 32-bit word in this process's memory to wait on: a futex. wait_until returns at once if the word is not
@@ -69,7 +69,7 @@ class WaitWord {
 /// `body` ends the thread and is lost, so `body` catches. The destructor joins.
 class Thread {
  public:
-  Thread() = default;
+  Thread();
   /// `name`: at most 15 bytes are shown by the system's tools.
   Thread(std::string name, std::function<void()> body);
   Thread(Thread&&) noexcept;

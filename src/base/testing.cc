@@ -1,0 +1,74 @@
+#include "base/testing.h"
+
+#ifdef INGOT_TESTING
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace ingot::base {
+
+namespace {
+
+constexpr std::size_t kBreaks = static_cast<std::size_t>(Break::count);
+constexpr std::array<const char*, kBreaks> kNames = {
+#define INGOT_BREAK_NAME(name) #name,
+    INGOT_BREAKS(INGOT_BREAK_NAME)
+#undef INGOT_BREAK_NAME
+};
+
+struct Breaks {
+  std::array<std::atomic<bool>, kBreaks> on{};
+  Breaks() {
+    const char* names = std::getenv("INGOT_BREAK");
+    if (names == nullptr) return;
+    const std::string list = std::string(",") + names + ",";
+    for (std::size_t i = 0; i < kBreaks; ++i) {
+      if (list.find("," + std::string(kNames[i]) + ",") != std::string::npos) on[i].store(true);
+    }
+  }
+};
+Breaks& breaks() {
+  static Breaks instance;
+  return instance;
+}
+
+struct Probes {
+  std::mutex mutex;
+  std::map<std::string, std::uint64_t, std::less<>> counts;
+};
+Probes& probes() {
+  static auto* instance = new Probes;  // threads may still report while the program ends
+  return *instance;
+}
+
+}  // namespace
+
+bool broken(Break which) {
+  return breaks().on[static_cast<std::size_t>(which)].load(std::memory_order_relaxed);
+}
+void set_break(Break which, bool on) {
+  breaks().on[static_cast<std::size_t>(which)].store(on);
+}
+const char* break_name(Break which) {
+  return kNames.at(static_cast<std::size_t>(which));
+}
+
+void probe(const char* name) {
+  const std::lock_guard lock(probes().mutex);
+  ++probes().counts[name];
+}
+
+std::uint64_t probe_count(const char* name) {
+  const std::lock_guard lock(probes().mutex);
+  const auto found = probes().counts.find(std::string_view(name));
+  return found == probes().counts.end() ? 0 : found->second;
+}
+
+}  // namespace ingot::base
+
+#endif  // INGOT_TESTING

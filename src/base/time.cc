@@ -1,0 +1,25 @@
+#include "base/time.h"
+
+#include <cerrno>
+#include <ctime>
+
+namespace ingot::base {
+
+Instant now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+}
+
+std::int64_t wall_micros() {
+  timespec time;
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
+}
+
+void sleep_for(Duration duration) {
+  if (duration <= Duration::zero()) return;
+  timespec left{static_cast<time_t>(duration.count() / 1'000'000'000), duration.count() % 1'000'000'000};
+  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace ingot::base
