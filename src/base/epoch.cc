@@ -5,6 +5,8 @@
 #include <limits>
 #include <mutex>
 
+#include "base/simulation.h"
+
 namespace ingot::base {
 
 namespace {
@@ -47,6 +49,9 @@ EpochDomain::~EpochDomain() {
 }
 
 void* EpochDomain::enter() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) s->step();
+#endif
   Implementation& implementation = *implementation_;
   const std::uint32_t index = thread_index();
   Slot* slot = nullptr;

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/simulation.h"
+
 namespace ingot::base {
 
 namespace {
@@ -31,6 +33,9 @@ std::uint64_t limit_along(const std::string& root, std::string group, const char
 }  // namespace
 
 std::uint64_t machine_memory_bytes() {
+#ifdef INGOT_TESTING
+  if (simulation() != nullptr) return std::uint64_t{1} << 30;  // the same on every machine
+#endif
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_bytes = ::sysconf(_SC_PAGESIZE);
   std::uint64_t bytes = pages > 0 && page_bytes > 0

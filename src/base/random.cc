@@ -5,9 +5,17 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/simulation.h"
+
 namespace ingot::base {
 
 void random_bytes(std::span<char> out) {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->random_bytes(out);
+    return;
+  }
+#endif
   while (!out.empty()) {
     const ssize_t got = ::getrandom(out.data(), out.size(), 0);
     if (got > 0) {

@@ -1,6 +1,6 @@
 // The seam between src/base and the simulator, in testing builds only: while a simulation runs its fibers on this
-// thread, the types of thread.h, time.h, random.h and testing.h ask it instead of the kernel. One simulation runs on one
-// operating-system thread; other threads never see it.
+// thread, the types of thread.h, time.h, random.h and testing.h ask it instead of the kernel. One simulation runs on
+// one operating-system thread; other threads never see it.
 #pragma once
 
 #ifdef INGOT_TESTING

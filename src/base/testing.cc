@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/simulation.h"
+
 namespace ingot::base {
 
 namespace {
@@ -59,6 +61,10 @@ const char* break_name(Break which) {
 }
 
 void probe(const char* name) {
+  if (Simulation* s = simulation()) {
+    s->probe(name);
+    return;
+  }
   const std::lock_guard lock(probes().mutex);
   ++probes().counts[name];
 }

@@ -15,18 +15,42 @@
 #include <thread>
 #include <utility>
 
+#include "base/simulation.h"
+
 namespace ingot::base {
 
 Mutex::Mutex() = default;
 Mutex::~Mutex() = default;
 
 void Mutex::lock() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->step();
+    while (simulated_locked_) s->wait_until(this, kNever);
+    simulated_locked_ = true;
+    return;
+  }
+#endif
   real_.lock();
 }
 bool Mutex::try_lock() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->step();
+    return !std::exchange(simulated_locked_, true);
+  }
+#endif
   return real_.try_lock();
 }
 void Mutex::unlock() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    simulated_locked_ = false;
+    s->wake_one(this);
+    s->step();
+    return;
+  }
+#endif
   real_.unlock();
 }
 
@@ -34,12 +58,29 @@ ConditionVariable::ConditionVariable() = default;
 ConditionVariable::~ConditionVariable() = default;
 
 void ConditionVariable::wait(std::unique_lock<Mutex>& lock) {
+#ifdef INGOT_TESTING
+  if (simulation() != nullptr) {
+    wait_until(lock, kNever);
+    return;
+  }
+#endif
   std::unique_lock<std::mutex> real(lock.mutex()->real_, std::adopt_lock);
   real_.wait(real);
   real.release();
 }
 
 bool ConditionVariable::wait_until(std::unique_lock<Mutex>& lock, Instant deadline) {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    // Unlocking and waiting are one: nobody else runs between them.
+    Mutex& mutex = *lock.mutex();
+    mutex.simulated_locked_ = false;
+    s->wake_one(&mutex);
+    const bool in_time = s->wait_until(this, deadline);
+    mutex.lock();
+    return in_time;
+  }
+#endif
   if (deadline == kNever) {
     wait(lock);
     return true;
@@ -51,13 +92,34 @@ bool ConditionVariable::wait_until(std::unique_lock<Mutex>& lock, Instant deadli
 }
 
 void ConditionVariable::notify_one() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->wake_one(this);
+    s->step();
+    return;
+  }
+#endif
   real_.notify_one();
 }
 void ConditionVariable::notify_all() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->wake_all(this);
+    s->step();
+    return;
+  }
+#endif
   real_.notify_all();
 }
 
 bool WaitWord::wait_until(std::uint32_t expected, Instant deadline) {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->step();
+    if (word_.load() != expected) return true;
+    return s->wait_until(this, deadline);
+  }
+#endif
   timespec until{};
   if (deadline != kNever) {
     const auto nanos = deadline.time_since_epoch().count();
@@ -72,22 +134,47 @@ bool WaitWord::wait_until(std::uint32_t expected, Instant deadline) {
 }
 
 void WaitWord::wake_one() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->wake_one(this);
+    s->step();
+    return;
+  }
+#endif
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word_), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr,
             0);
 }
 
 void WaitWord::wake_all() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->wake_all(this);
+    s->step();
+    return;
+  }
+#endif
   ::syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word_), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr,
             nullptr, 0);
 }
 
 struct Thread::State {
   std::thread real;
+#ifdef INGOT_TESTING
+  Simulation* simulation = nullptr;  // that runs it; until it is joined
+  std::uint64_t simulated = 0;
+#endif
 };
 
 Thread::Thread() = default;
 
 Thread::Thread(std::string name, std::function<void()> body) : state_(std::make_unique<State>()) {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    state_->simulation = s;
+    state_->simulated = s->start_thread(std::move(name), std::move(body));
+    return;
+  }
+#endif
   // Signals are the application's: a thread inherits the mask of the one that starts it.
   sigset_t all;
   sigset_t before;
@@ -121,9 +208,18 @@ Thread::~Thread() {
   if (joinable()) join();
 }
 void Thread::join() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = std::exchange(state_->simulation, nullptr)) {
+    s->join_thread(state_->simulated);
+    return;
+  }
+#endif
   state_->real.join();
 }
 bool Thread::joinable() const {
+#ifdef INGOT_TESTING
+  if (state_ != nullptr && state_->simulation != nullptr) return true;
+#endif
   return state_ != nullptr && state_->real.joinable();
 }
 
@@ -167,11 +263,20 @@ std::atomic<std::uint32_t> forks{0};
 }  // namespace
 
 std::uint32_t thread_index() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) return s->thread_index();
+#endif
   thread_local const ThreadNumber number;
   return number.value;
 }
 
 void spin_pause() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->stand_back();
+    return;
+  }
+#endif
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -180,14 +285,26 @@ void spin_pause() {
 }
 
 void yield_thread() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) {
+    s->stand_back();
+    return;
+  }
+#endif
   sched_yield();
 }
 
 std::uint32_t fork_generation() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) return s->fork_generation();
+#endif
   return forks.load(std::memory_order_relaxed);
 }
 
 ProcessIdentity process_identity() {
+#ifdef INGOT_TESTING
+  if (Simulation* s = simulation()) return s->process_identity();
+#endif
   // /proc/self/stat: the name is in parentheses and may hold anything; the start time is the 20th field after it.
   ProcessIdentity identity{static_cast<std::uint32_t>(::getpid()), 0};
   std::ifstream file("/proc/self/stat");
