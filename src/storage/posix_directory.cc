@@ -1,0 +1,317 @@
+#include "storage/posix_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <set>
+
+namespace ingot::storage {
+
+namespace {
+
+// All descriptors of ours. A fork's child closes them: an inherited descriptor shares its locks with the parent, and
+// would keep them when the parent dies.
+class Descriptors {
+ public:
+  static Descriptors& instance() {
+    static auto* descriptors = new Descriptors;  // never destroyed: files may outlive statics
+    return *descriptors;
+  }
+  void add(int descriptor) {
+    const std::lock_guard lock(mutex_);
+    open_.insert(descriptor);
+  }
+  void close(int descriptor) {
+    const std::lock_guard lock(mutex_);
+    open_.erase(descriptor);
+    ::close(descriptor);  // never repeated: on Linux the descriptor is gone even after EINTR
+  }
+
+ private:
+  Descriptors() { ::pthread_atfork(prepare, parent, child); }
+  static void prepare() { instance().mutex_.lock(); }
+  static void parent() { instance().mutex_.unlock(); }
+  static void child() {
+    Descriptors& self = instance();
+    for (const int descriptor : self.open_) ::close(descriptor);
+    self.open_.clear();
+    self.mutex_.unlock();
+  }
+  std::mutex mutex_;  // a real one: it must be usable inside fork()
+  std::set<int> open_;
+};
+
+// A descriptor that is dead in a fork's child, whose number may be somebody else's there.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number), generation_(base::fork_generation()) {
+    Descriptors::instance().add(number);
+  }
+  ~Descriptor() {
+    if (alive()) Descriptors::instance().close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return alive() ? number_ : -1; }
+
+ private:
+  [[nodiscard]] bool alive() const { return base::fork_generation() == generation_; }
+  const int number_;
+  const std::uint32_t generation_;
+};
+
+IoError last_error() {
+  return IoError(errno);
+}
+
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+class PosixFile final : public File {
+ public:
+  explicit PosixFile(int descriptor) : descriptor_(descriptor) {}
+
+  IoError read_at(std::uint64_t offset, std::span<char> out, std::size_t& got) override {
+    got = 0;
+    while (got < out.size()) {
+      const ssize_t count = retried([&] {
+        return ::pread(descriptor_.get(), out.data() + got, out.size() - got, static_cast<off_t>(offset + got));
+      });
+      if (count < 0) return last_error();
+      if (count == 0) break;
+      got += static_cast<std::size_t>(count);
+    }
+    return {};
+  }
+  IoError write_at(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t count =
+          retried([&] { return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
+      if (count < 0) return last_error();
+      if (count == 0) return IoError(ENOSPC);
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+      offset += static_cast<std::uint64_t>(count);
+    }
+    return {};
+  }
+  IoError sync_data() override {
+    return retried([&] { return ::fdatasync(descriptor_.get()); }) == 0 ? IoError() : last_error();
+  }
+  IoError sync() override {
+    return retried([&] { return ::fsync(descriptor_.get()); }) == 0 ? IoError() : last_error();
+  }
+  IoError size(std::uint64_t& bytes) override {
+    struct stat status {};
+    if (::fstat(descriptor_.get(), &status) != 0) return last_error();
+    bytes = static_cast<std::uint64_t>(status.st_size);
+    return {};
+  }
+  IoError truncate(std::uint64_t bytes) override {
+    return retried([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); }) == 0 ? IoError()
+                                                                                                   : last_error();
+  }
+  void will_read(std::uint64_t offset, std::uint64_t bytes) override {
+    (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                          POSIX_FADV_WILLNEED);
+  }
+  void wont_read(std::uint64_t offset, std::uint64_t bytes) override {
+    (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                          POSIX_FADV_DONTNEED);
+  }
+  IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
+    struct flock lock = range(offset, bytes, mode == LockMode::shared ? F_RDLCK : F_WRLCK);
+    if (retried([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); }) == 0) {
+      taken = true;
+      return {};
+    }
+    taken = false;
+    return errno == EAGAIN || errno == EACCES ? IoError() : last_error();
+  }
+  IoError unlock(std::uint64_t offset, std::uint64_t bytes) override {
+    struct flock lock = range(offset, bytes, F_UNLCK);
+    return retried([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); }) == 0 ? IoError() : last_error();
+  }
+  IoError is_locked(std::uint64_t offset, std::uint64_t bytes, bool& locked) override {
+    struct flock lock = range(offset, bytes, F_WRLCK);
+    if (retried([&] { return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock); }) != 0) return last_error();
+    locked = lock.l_type != F_UNLCK;
+    return {};
+  }
+
+ private:
+  static struct flock range(std::uint64_t offset, std::uint64_t bytes, int type) {
+    struct flock lock {};
+    lock.l_type = static_cast<short>(type);
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(offset);
+    lock.l_len = static_cast<off_t>(bytes);
+    return lock;
+  }
+  Descriptor descriptor_;
+};
+
+class PosixMemory final : public SharedMemory {
+ public:
+  PosixMemory(void* data, std::size_t bytes) : data_(static_cast<char*>(data)), bytes_(bytes) {}
+  ~PosixMemory() override { ::munmap(data_, bytes_); }
+  PosixMemory(const PosixMemory&) = delete;
+  PosixMemory& operator=(const PosixMemory&) = delete;
+  [[nodiscard]] char* data() override { return data_; }
+  [[nodiscard]] std::size_t bytes() const override { return bytes_; }
+  bool wait_until(std::size_t offset, std::uint32_t expected, base::Instant deadline) override {
+    timespec until{};
+    if (deadline != base::kNever) {
+      const auto nanos = deadline.time_since_epoch().count();
+      until = {static_cast<time_t>(nanos / 1'000'000'000), nanos % 1'000'000'000};
+    }
+    const long result = ::syscall(SYS_futex, data_ + offset, FUTEX_WAIT_BITSET, expected,
+                                  deadline == base::kNever ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+    return result == 0 || errno != ETIMEDOUT;
+  }
+  void wake_all(std::size_t offset) override {
+    ::syscall(SYS_futex, data_ + offset, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+
+ private:
+  char* data_;
+  std::size_t bytes_;
+};
+
+class PosixDirectory final : public Directory {
+ public:
+  PosixDirectory(int descriptor, std::string path) : root_(descriptor), path_(std::move(path)) {}
+
+  IoError open(std::string_view path, OpenMode mode, std::unique_ptr<File>& file) override {
+    const int flags = O_CLOEXEC | O_NOFOLLOW | (mode == OpenMode::read ? O_RDONLY : O_RDWR) |
+                      (mode == OpenMode::create ? O_CREAT | O_EXCL : 0);
+    const std::string name(path);
+    const int descriptor = retried([&] { return ::openat(root_.get(), name.c_str(), flags, 0666); });
+    if (descriptor < 0) return last_error();
+    file = std::make_unique<PosixFile>(descriptor);
+    return {};
+  }
+  IoError rename(std::string_view from, std::string_view to) override {
+    return ::renameat(root_.get(), std::string(from).c_str(), root_.get(), std::string(to).c_str()) == 0 ? IoError()
+                                                                                                         : last_error();
+  }
+  IoError remove(std::string_view path) override {
+    return ::unlinkat(root_.get(), std::string(path).c_str(), 0) == 0 ? IoError() : last_error();
+  }
+  IoError make_directory(std::string_view path) override {
+    return ::mkdirat(root_.get(), std::string(path).c_str(), 0777) == 0 ? IoError() : last_error();
+  }
+  IoError list(std::string_view path, std::vector<std::string>& names) override {
+    names.clear();
+    const int descriptor = open_directory(path);
+    if (descriptor < 0) return last_error();
+    DIR* stream = ::fdopendir(descriptor);
+    if (stream == nullptr) {
+      const IoError error = last_error();
+      ::close(descriptor);
+      return error;
+    }
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      errno = 0;
+    }
+    const IoError error(errno);
+    ::closedir(stream);
+    return error;
+  }
+  IoError sync_directory(std::string_view path) override {
+    const int descriptor = open_directory(path);
+    if (descriptor < 0) return last_error();
+    const IoError error = retried([&] { return ::fsync(descriptor); }) == 0 ? IoError() : last_error();
+    ::close(descriptor);
+    return error;
+  }
+  IoError map(std::string_view path, std::size_t bytes, std::unique_ptr<SharedMemory>& memory) override {
+    const std::string name(path);
+    const int descriptor =
+        retried([&] { return ::openat(root_.get(), name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW); });
+    if (descriptor < 0) return last_error();
+    void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    const IoError error = data == MAP_FAILED ? last_error() : IoError();
+    ::close(descriptor);
+    if (error) return error;
+    memory = std::make_unique<PosixMemory>(data, bytes);
+    return {};
+  }
+  IoError free_bytes(std::uint64_t& bytes) override {
+    struct statvfs status {};
+    if (::fstatvfs(root_.get(), &status) != 0) return last_error();
+    bytes = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+    return {};
+  }
+  [[nodiscard]] std::string where() const override { return path_; }
+
+ private:
+  [[nodiscard]] int open_directory(std::string_view path) const {
+    const std::string name = path.empty() ? "." : std::string(path);
+    return retried([&] { return ::openat(root_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  }
+  Descriptor root_;
+  std::string path_;
+};
+
+}  // namespace
+
+IoError open_posix_directory(const std::string& path, std::unique_ptr<Directory>& directory) {
+  const int descriptor = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) return last_error();
+  directory = std::make_unique<PosixDirectory>(descriptor, path);
+  return {};
+}
+
+FileSystemKind file_system_kind_of(std::uint64_t magic) {
+  // Network file systems: their locks may be local only, or be lost without a sign; memory maps are not shared between
+  // machines.
+  struct Known {
+    std::uint64_t magic;
+    const char* name;
+  };
+  static constexpr std::array kNetwork = {
+      Known{0x6969, "NFS"},         Known{0x517b, "SMB"},          Known{0xff534d42, "CIFS"},
+      Known{0xfe534d42, "SMB2"},    Known{0x5346414f, "AFS"},      Known{0x6b414653, "AFS"},
+      Known{0x73757245, "Coda"},    Known{0x00c36400, "Ceph"},     Known{0x564c, "NCP"},
+      Known{0x0bd00bd0, "Lustre"},  Known{0x47504653, "GPFS"},     Known{0x7461636f, "OCFS2"},
+      Known{0x01161970, "GFS2"},    Known{0x20030528, "OrangeFS"}, Known{0x013111a8, "IBRIX"},
+      Known{0xaad7aaea, "Panasas"},
+  };
+  for (const Known& known : kNetwork) {
+    if (known.magic == magic) return {true, known.name};
+  }
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(magic));
+  return {false, text};
+}
+
+IoError file_system_kind(const std::string& path, FileSystemKind& kind) {
+  struct statfs status {};
+  if (::statfs(path.c_str(), &status) != 0) return last_error();
+  kind = file_system_kind_of(static_cast<std::uint32_t>(status.f_type));
+  return {};
+}
+
+}  // namespace ingot::storage
