@@ -35,7 +35,7 @@ struct Options {
   /// `unavailable`.
   std::chrono::milliseconds deadline{30'000};
   /// Called with what a log would hold, from any thread, one at a time. Must not call the store.
-  std::function<void(const Message&)> on_message;
+  std::function<void(const Message&)> on_message = {};
 };
 
 }  // namespace ingot

@@ -37,6 +37,10 @@ class SnapshotState;
 class Store;
 class Space;
 
+namespace detail {
+class Attempts;
+}
+
 /// A stable view: everything read from it is as of one version. Blocks nobody and is never blocked; while it lives,
 /// the files that it reads stay on disk (see Stats::pinned_bytes). One thread at a time; keep it no longer than
 /// its Store.
@@ -77,8 +81,10 @@ class Transaction {
 
  private:
   friend class Store;
+  friend class Space;
   friend class Reader;
   friend class Writer;
+  friend class detail::Attempts;
   explicit Transaction(std::unique_ptr<engine::TransactionState> state);
   std::unique_ptr<engine::TransactionState> state_;
 };
@@ -147,8 +153,8 @@ class Store {
   friend Store open(const std::string& where, Options options);
   friend class Reader;
   friend class Writer;
+  friend class detail::Attempts;
   explicit Store(std::shared_ptr<engine::Engine> engine);
-  bool retry(Transaction& tx, std::uint32_t losses, std::chrono::steady_clock::time_point begun);  // commits or waits
   std::shared_ptr<engine::Engine> engine_;
 };
 
@@ -157,17 +163,37 @@ class Store {
 ///   throws   not_a_store, newer_format, read_only, unavailable, invalid_argument; see ErrorCode
 Store open(const std::string& where, Options options = {});
 
+namespace detail {
+/// The attempts of one Store::transact: begins, commits, waits after a loss, and lets a transaction that lost often go
+/// first.
+class Attempts {
+ public:
+  Attempts(const Store& store, TransactOptions options);
+  ~Attempts();
+  Attempts(const Attempts&) = delete;
+  Attempts& operator=(const Attempts&) = delete;
+  Transaction begin();
+  bool commit(Transaction& tx);
+
+ private:
+  std::shared_ptr<engine::Engine> engine_;
+  TransactOptions options_;
+  std::uint32_t losses_ = 0;
+  bool elder_ = false;
+};
+}  // namespace detail
+
 template <class Function>
 auto Store::transact(Function&& function, TransactOptions options) -> std::invoke_result_t<Function&, Transaction&> {
-  const auto begun = std::chrono::steady_clock::now();
-  for (std::uint32_t losses = 0;; ++losses) {
-    Transaction tx = begin(options);
+  detail::Attempts attempts(*this, options);
+  for (;;) {
+    Transaction tx = attempts.begin();
     if constexpr (std::is_void_v<std::invoke_result_t<Function&, Transaction&>>) {
       function(tx);
-      if (retry(tx, losses, begun)) return;
+      if (attempts.commit(tx)) return;
     } else {
       auto result = function(tx);
-      if (retry(tx, losses, begun)) return result;
+      if (attempts.commit(tx)) return result;
     }
   }
 }

@@ -73,6 +73,8 @@ class Memtable {
   // The erasures with a version <= `version`, in order of version. Views live as long as the table.
   [[nodiscard]] std::vector<runs::RangeErasure> erasures(std::uint64_t version) const;
   [[nodiscard]] bool has_erasures() const;
+  // The newest erasure over `key` with a version <= `version`; 0: none.
+  [[nodiscard]] std::uint64_t erased_version(std::string_view key, std::uint64_t version) const;
 
   [[nodiscard]] std::uint64_t memory_bytes() const;
   [[nodiscard]] std::uint64_t records() const;

@@ -1,0 +1,241 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "base/testing.h"
+#include "engine/maintenance.h"
+
+namespace ingot::engine {
+
+Engine::~Engine() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    message(Message::Severity::warning, where_ + ": closing: " + error.what());
+  }
+}
+
+void Engine::require_open() const {
+  if (base::fork_generation() != fork_generation_) {
+    throw Error(ErrorCode::closed,
+                where_ + ": opened before fork(), and this is the child. Open it again in the child.");
+  }
+  if (closed_.load(std::memory_order_acquire))
+    throw Error(ErrorCode::closed, where_ + ": the store is closed. Open it again.");
+  if (broken_down_.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(figures_mutex_);
+    throw Error(ErrorCode::closed, where_ + ": stopped before anything wrong was written, because " + broken_why_ +
+                                       ". Open it again; if that says the same, keep the directory and report it.");
+  }
+}
+
+void Engine::require_writable() const {
+  require_open();
+  if (options_.read_only) throw Error(ErrorCode::read_only, where_ + ": opened with read_only. Open it for writing.");
+}
+
+void Engine::message(Message::Severity severity, const std::string& text) const {
+  if (!options_.on_message) return;
+  const std::lock_guard lock(message_mutex_);
+  try {
+    options_.on_message({severity, text});
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the application's hook must not end our threads
+  }
+}
+
+std::shared_ptr<log::Log> Engine::shared_log() const {
+  const std::lock_guard lock(figures_mutex_);
+  return log_owner_;
+}
+
+void Engine::refresh() {
+  require_open();
+  Version published = 0;
+  {
+    const base::EpochDomain::Guard guard(epochs_);
+    published = log_.load(std::memory_order_acquire)->published();
+  }
+  if (published <= visible_version_.load(std::memory_order_acquire)) return;
+  if (base::broken(base::Break::engine_stale_snapshot)) return;
+  // Others published it: we catch up. If the lock is taken, its holder has caught up or does so now, and soon shows it.
+  while (visible_version_.load(std::memory_order_acquire) < published) {
+    if (commit_mutex_.try_lock()) {
+      const std::lock_guard lock(commit_mutex_, std::adopt_lock);
+      catch_up();
+      return;
+    }
+    visible_waiters_.fetch_add(1, std::memory_order_seq_cst);
+    const std::uint32_t word = visible_word_.value().load(std::memory_order_acquire);
+    if (visible_version_.load(std::memory_order_seq_cst) < published) {
+      visible_word_.wait_until(word, base::now() + std::chrono::microseconds(200));
+    }
+    visible_waiters_.fetch_sub(1, std::memory_order_relaxed);
+    require_open();
+  }
+}
+
+HeldView Engine::hold() {
+  const base::EpochDomain::Guard guard(epochs_);
+  for (;;) {
+    HeldView held;
+    held.version = visible_version_.load(std::memory_order_acquire);
+    const State* state = state_.load(std::memory_order_seq_cst);
+    if (held.version < state->floor) continue;  // flushed in between: look again
+    held.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
+    held.state = state->shared_from_this();
+    return held;
+  }
+}
+
+bool Engine::get_newest(std::string_view key, base::FunctionRef<void(const Seen&)> use) {
+  refresh();
+  std::string why;
+  {
+    const base::EpochDomain::Guard guard(epochs_);
+    View view;
+    do {
+      view.version = visible_version_.load(std::memory_order_acquire);
+      view.state = state_.load(std::memory_order_seq_cst);
+    } while (view.version < view.state->floor);
+    view.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
+    const Got got = get(view, key, runs::Io::none, use, why);
+    if (got != Got::not_cached && got != Got::failed) return got == Got::found;
+  }
+  // It has to wait for storage, and nobody waits inside a guard.
+  const HeldView held = hold();
+  return get_at(held.view(), key, use);
+}
+
+bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<void(const Seen&)> use) const {
+  std::string why;
+  const Got got = get(view, key, runs::Io::allowed, use, why);
+  if (got == Got::failed) throw_read_failure(why);
+  return got == Got::found;
+}
+
+void Engine::throw_read_failure(const std::string& why) const {
+  // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
+  if (why.find("ENOENT") != std::string::npos) {
+    throw Error(ErrorCode::expired,
+                where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
+  }
+  for (const char* transient : {"EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE", "EACCES"}) {
+    if (why.find(transient) != std::string::npos) {
+      throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Nothing is lost; try again.");
+    }
+  }
+  throw Error(ErrorCode::corrupt, where_ + ": " + why);
+}
+
+Health Engine::health() const {
+  Health health;
+  if (broken_down_.load()) {
+    const std::lock_guard lock(figures_mutex_);
+    health.problems.push_back("stopped, because " + broken_why_);
+  }
+  if (!closed_.load() && base::fork_generation() == fork_generation_) {
+    for (std::string& problem : maintenance_->problems()) health.problems.push_back(std::move(problem));
+    if (std::string problem = shared_log()->problem(); !problem.empty()) health.problems.push_back(std::move(problem));
+  }
+  health.good = health.problems.empty();
+  return health;
+}
+
+Stats Engine::stats() const {
+  require_open();
+  Stats stats;
+  stats.version = visible_version();
+  stats.commits = commits_.load(std::memory_order_relaxed);
+  stats.groups = groups_.load(std::memory_order_relaxed);
+  stats.conflicts = conflicts_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(figures_mutex_);
+    for (const auto& [space, count] : conflicts_by_space_) stats.conflicts_by_space.push_back({space, count});
+  }
+  const log::LogStats log_stats = shared_log()->stats();
+  stats.syncs = log_stats.syncs;
+  stats.log_bytes = log_stats.segment_bytes;
+  stats.bytes_written_log = log_stats.bytes_written;
+  stats.memory_budget_bytes = memory_budget_;
+  stats.cache_bytes = cache_->bytes();
+  stats.index_bytes = cache_->index_bytes();
+  stats.cache_hits = cache_->hits();
+  stats.cache_misses = cache_->misses();
+  const HeldView held = const_cast<Engine*>(this)->hold();
+  stats.memtable_bytes = held.state->active->memory_bytes();
+  for (const auto& memtable : held.state->sealed) stats.memtable_bytes += memtable->memory_bytes();
+  stats.memory_bytes = stats.memtable_bytes + stats.cache_bytes + stats.index_bytes;
+  for (const SortedRun& sorted : held.state->sorted_runs) {
+    stats.runs += sorted.files.size();
+    stats.run_bytes += sorted.file_bytes();
+  }
+  stats.pinned_bytes = maintenance_->garbage_bytes();
+  stats.flushes = maintenance_->flushes();
+  stats.compactions = maintenance_->compactions();
+  stats.bytes_committed = bytes_committed_.load(std::memory_order_relaxed);
+  stats.bytes_written_runs = maintenance_->bytes_written();
+  stats.blocks_healed = cache_->healed() + log_stats.entries_healed + twin_files_healed_;
+  stats.delayed_commits = delayed_commits_.load(std::memory_order_relaxed);
+  stats.delayed_microseconds = delayed_micros_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64_t total)> progress) {
+  require_open();
+  refresh();
+  CheckReport report;
+  std::string why;
+  StoreHeader header;
+  if (const Place place = look_at(*directory_, !options_.read_only, header, report.healed, why);
+      place != Place::store) {
+    report.damage.push_back(why);
+  }
+  const HeldView held = hold();
+  std::uint64_t total = 0;
+  std::uint64_t done = 0;
+  std::vector<std::shared_ptr<runs::Run>> files;
+  for (const SortedRun& sorted : held.state->sorted_runs) {
+    for (const auto& file : sorted.files) {
+      files.push_back(file);
+      total += file->summary().file_bytes;
+    }
+  }
+  Checkpoint checkpoint;
+  switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, report.healed, why)) {
+    case CheckpointRead::found:
+    case CheckpointRead::none:
+      break;
+    default:
+      report.damage.push_back(why);
+  }
+  report.files = files.size() + 2;
+  shared_log()->check(checkpoint.start, report.log_entries, report.bytes, report.healed, report.damage);
+  for (const auto& file : files) {
+    require_open();
+    file->check(report.bytes, report.records, report.healed, report.damage);
+    done += file->summary().file_bytes;
+    progress(done, total);
+  }
+  if (maintenance_ != nullptr && report.healed != 0) maintenance_->notify();
+  return report;
+}
+
+void Engine::settle() {
+  require_writable();
+  refresh();
+  maintenance_->settle();
+}
+
+void Engine::close() {
+  if (closed_.exchange(true)) return;
+  if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
+  if (maintenance_ != nullptr) maintenance_->stop();
+  if (const std::shared_ptr<log::Log> log = shared_log()) log->close();
+  live_.reset();
+  {
+    const std::lock_guard lock(commit_mutex_);
+    visible_word_.wake_all();
+  }
+}
+
+}  // namespace ingot::engine

@@ -1,0 +1,154 @@
+// How a process follows the log: entries into memtables, edits into States. All of it under commit_mutex_.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/testing.h"
+#include "engine/engine.h"
+#include "engine/maintenance.h"
+
+namespace ingot::engine {
+
+void Engine::catch_up() {
+  const log::Read outcome = log().read([this](const log::Entry& entry) { apply(entry); });
+  if (broken_down_) require_open();
+  switch (outcome) {
+    case log::Read::caught_up:
+      return;
+    case log::Read::gone:
+      base::probe("engine: fell behind the log and reloaded from a checkpoint");
+      reload_from_checkpoint();
+      return;
+    case log::Read::corrupt:
+      throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + log().why());
+    case log::Read::unavailable:
+      throw Error(ErrorCode::unavailable, where_ + ": the log can't be read now: " + log().why());
+  }
+}
+
+void Engine::apply(const log::Entry& entry) {
+  if (entry.segment > state_owner_->active->segment()) cut_memtable(entry.segment);
+  if (entry.kind == log::EntryKind::edit) {
+    const std::optional<Edit> edit = decode_edit(entry.payload);
+    if (!edit) return break_down("an edit in segment " + std::to_string(entry.segment) + " can't be understood");
+    apply_edit(*edit);
+  } else {
+    base::ByteReader reader(entry.payload);
+    std::uint8_t format = 0;
+    if (!reader.take_little(format) || format != kPayloadFormat) {
+      return break_down("the entry of version " + std::to_string(entry.base_version) + " has payload format " +
+                        std::to_string(format) + ", which this release does not know");
+    }
+    for (std::uint32_t i = 0; i < entry.transaction_count; ++i) {
+      std::uint32_t bytes = 0;
+      std::string_view mutations;
+      if (!reader.take_little(bytes) || !reader.take_bytes(bytes, mutations)) {
+        return break_down("the entry of version " + std::to_string(entry.base_version) + " ends too early");
+      }
+      apply_mutations(mutations, entry.base_version + i, entry.time_micros);
+    }
+    visible_time_.store(entry.time_micros, std::memory_order_relaxed);
+    visible_version_.store(entry.base_version + entry.transaction_count - 1, std::memory_order_release);
+    if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
+      visible_word_.value().fetch_add(1, std::memory_order_release);
+      visible_word_.wake_all();
+    }
+  }
+}
+
+void Engine::apply_mutations(std::string_view mutations, Version version, std::int64_t time_micros) {
+  Memtable& memtable = *state_owner_->active;
+  base::ByteReader reader(mutations);
+  Mutation mutation;
+  while (!reader.empty()) {
+    if (!take_mutation(reader, mutation))
+      return break_down("version " + std::to_string(version) + " has a malformed mutation");
+    switch (mutation.kind) {
+      case MutationKind::put:
+      case MutationKind::put_expiring:
+        memtable.put(mutation.key, version, mutation.expires_micros, mutation.value);
+        break;
+      case MutationKind::erase:
+        memtable.erase(mutation.key, version);
+        break;
+      case MutationKind::erase_range:
+        memtable.erase_range(mutation.key, mutation.value, version);
+        break;
+      case MutationKind::add:
+        memtable.add(mutation.key, version, time_micros, mutation.delta);
+        break;
+    }
+  }
+}
+
+void Engine::cut_memtable(std::uint64_t segment) {
+  std::shared_ptr<State> next = state_owner_->copy(state_owner_->edit_number);
+  if (!next->active->empty()) next->sealed.insert(next->sealed.begin(), next->active);
+  next->active = std::make_shared<Memtable>(segment);
+  publish_state(std::move(next));
+  if (maintenance_ != nullptr) maintenance_->notify();
+}
+
+void Engine::publish_state(std::shared_ptr<State> next) {
+  std::shared_ptr<State> old = std::move(state_owner_);
+  state_owner_ = std::move(next);
+  state_.store(state_owner_.get(), std::memory_order_seq_cst);
+  if (old != nullptr) epochs_.retire([old]() mutable { old.reset(); });
+}
+
+void Engine::apply_edit(const Edit& edit) {
+  const State& before = *state_owner_;
+  if (edit.number <= before.edit_number) return;  // the checkpoint that we began with has it
+  if (edit.number != before.edit_number + 1) {
+    return break_down("edit " + std::to_string(edit.number) + " follows edit " + std::to_string(before.edit_number));
+  }
+  std::shared_ptr<State> next = before.copy(edit.number);
+  std::size_t place = 0;
+  if (!edit.removed.empty()) {
+    const auto first = std::find_if(next->sorted_runs.begin(), next->sorted_runs.end(),
+                                    [&](const SortedRun& sorted) { return sorted.id == edit.removed.front(); });
+    place = static_cast<std::size_t>(first - next->sorted_runs.begin());
+    if (edit.removed.size() > next->sorted_runs.size() - place) {
+      return break_down("edit " + std::to_string(edit.number) + " removes runs that are not there");
+    }
+    for (std::size_t i = 0; i < edit.removed.size(); ++i) {
+      if (next->sorted_runs[place + i].id != edit.removed[i]) {
+        return break_down("edit " + std::to_string(edit.number) + " removes runs that are not neighbours");
+      }
+    }
+    if (maintenance_ != nullptr) {
+      for (std::size_t i = 0; i < edit.removed.size(); ++i)
+        maintenance_->note_garbage(edit.number, next->sorted_runs[place + i]);
+    }
+    next->sorted_runs.erase(next->sorted_runs.begin() + static_cast<std::ptrdiff_t>(place),
+                            next->sorted_runs.begin() + static_cast<std::ptrdiff_t>(place + edit.removed.size()));
+  }
+  if (!edit.added.empty()) {
+    SortedRun sorted;
+    sorted.id = edit.added_id;
+    for (const runs::RunSummary& summary : edit.added) {
+      const auto ours = open_runs_.find(summary.name);
+      sorted.files.push_back(ours != open_runs_.end() ? ours->second : open_run(summary));
+    }
+    next->sorted_runs.insert(next->sorted_runs.begin() + static_cast<std::ptrdiff_t>(place), std::move(sorted));
+  }
+  if (edit.flushed_segment != 0) {
+    std::erase_if(next->sealed, [&](const auto& memtable) { return memtable->segment() <= edit.flushed_segment; });
+    next->flushed_segment = edit.flushed_segment;
+    next->floor = edit.floor;
+    next->floor_time_micros = edit.floor_time_micros;
+  }
+  next->note_erasures();
+  publish_state(std::move(next));
+  if (maintenance_ != nullptr) maintenance_->notify();
+}
+
+void Engine::break_down(const std::string& what) {
+  {
+    const std::lock_guard lock(figures_mutex_);
+    if (broken_why_.empty()) broken_why_ = what;
+  }
+  broken_down_.store(true, std::memory_order_release);
+  message(Message::Severity::warning, where_ + ": stopped, because " + what);
+}
+
+}  // namespace ingot::engine

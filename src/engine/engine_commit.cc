@@ -1,0 +1,447 @@
+// Group commit: those who commit at the same time share one entry of the log, one write and one sync. The first to come
+// leads: it waits until the group before is done, gathers who has come meanwhile, validates, appends, applies, and
+// wakes.
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "base/testing.h"
+#include "engine/engine.h"
+#include "engine/internal_key.h"
+#include "engine/maintenance.h"
+#include "engine/merged_view.h"
+
+namespace ingot::engine {
+
+namespace {
+// A group takes no more than this beside its first transaction: the log's writes stay short.
+constexpr std::size_t kGroupBytesMax = 1 << 20;
+constexpr std::size_t kGroupCountMax = 4096;
+}  // namespace
+
+struct Engine::Request {
+  enum class Outcome : std::uint8_t { undecided, kept, lost, failed };
+  TransactionState* transaction = nullptr;
+  Outcome outcome = Outcome::undecided;
+  Version version = 0;
+  ErrorCode code = ErrorCode::unavailable;
+  std::string why;
+};
+
+struct Engine::Group {
+  std::vector<Request*> requests;  // under queue_mutex_, until the leader has closed the group
+  std::size_t bytes = 0;
+  std::atomic<std::uint32_t> size{0};
+  base::WaitWord done;
+};
+
+// What the transactions of a group that were let in so far write, for the reads of those behind them.
+struct Engine::GroupWrites {
+  std::unordered_set<std::uint64_t> hashes;  // two keys of one hash make a needless conflict, never a missed one
+  std::vector<std::string_view> keys;
+  std::vector<ReadSet::Range> erased;
+
+  void add(std::string_view mutations) {
+    base::ByteReader reader(mutations);
+    Mutation mutation;
+    while (!reader.empty() && take_mutation(reader, mutation)) {
+      if (mutation.kind == MutationKind::erase_range) {
+        erased.push_back({std::string(mutation.key), std::string(mutation.value)});
+      } else {
+        hashes.insert(base::hash64(mutation.key));
+        keys.push_back(mutation.key);
+      }
+    }
+  }
+
+  [[nodiscard]] bool touches(ReadSet& reads, std::string& conflict_key) const {
+    for (std::size_t i = 0; i < reads.key_count(); ++i) {
+      const std::string_view key = reads.key_at(i);
+      const bool hit =
+          hashes.contains(base::hash64(key)) || std::any_of(erased.begin(), erased.end(), [&](const auto& range) {
+            return key >= range.begin && (range.end.empty() || key < range.end);
+          });
+      if (!hit) continue;
+      conflict_key = key;
+      return true;
+    }
+    for (const ReadSet::Range& read : reads.ranges()) {
+      const bool hit =
+          std::any_of(
+              keys.begin(), keys.end(),
+              [&](std::string_view key) { return key >= read.begin && (read.end.empty() || key < read.end); }) ||
+          std::any_of(erased.begin(), erased.end(), [&](const auto& range) {
+            return (read.end.empty() || range.begin < read.end) && (range.end.empty() || read.begin < range.end);
+          });
+      if (!hit) continue;
+      conflict_key = read.begin;
+      return true;
+    }
+    return false;
+  }
+};
+
+std::optional<Version> Engine::commit(TransactionState& transaction) {
+  transaction.require_open();
+  if (transaction.mutations.empty()) {
+    const Version version = transaction.version;
+    transaction.state.reset();
+    return version;
+  }
+  require_writable();
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  maintenance_->throttle(transaction.mutations.bytes().size(), deadline);
+  if (elder_active_.load(std::memory_order_relaxed) && !transaction.elder) {
+    // Somebody lost again and again: it goes first, but nobody waits for it for long.
+    std::unique_lock lock(elder_mutex_);
+    const base::Instant patience = base::now() + std::chrono::milliseconds(20);
+    while (elder_active_.load(std::memory_order_relaxed) && elder_changed_.wait_until(lock, patience)) {
+    }
+  }
+  Request request;
+  request.transaction = &transaction;
+  Request* const alone[] = {&request};
+  if (!transaction.reads.empty() && !renew_old_reads(transaction)) {
+    request.outcome = Request::Outcome::lost;
+  } else if (!group_open_.load(std::memory_order_relaxed) && append_mutex_.try_lock()) {
+    commit_group(alone, deadline);
+    append_mutex_.unlock();
+  } else {
+    std::shared_ptr<Group> group;
+    bool leads = false;
+    {
+      const std::lock_guard lock(queue_mutex_);
+      const std::size_t bytes = transaction.mutations.bytes().size();
+      if (open_group_ == nullptr || open_group_->bytes + bytes > kGroupBytesMax ||
+          open_group_->requests.size() >= kGroupCountMax) {
+        open_group_ = std::make_shared<Group>();
+        leads = true;
+      }
+      group = open_group_;
+      group->requests.push_back(&request);
+      group->bytes += bytes;
+      group->size.fetch_add(1, std::memory_order_relaxed);
+      group_open_.store(true, std::memory_order_relaxed);
+    }
+    if (leads) {
+      const std::unique_lock lock(append_mutex_);
+      gather(*group);
+      commit_group(group->requests, deadline);
+    }
+    if (leads) {
+      group->done.value().store(1, std::memory_order_release);
+      group->done.wake_all();
+    } else {
+      while (group->done.value().load(std::memory_order_acquire) == 0) group->done.wait_until(0, base::kNever);
+    }
+  }
+  transaction.state.reset();
+  switch (request.outcome) {
+    case Request::Outcome::kept:
+      return request.version;
+    case Request::Outcome::lost:
+      conflicts_.fetch_add(1, std::memory_order_relaxed);
+      return std::nullopt;
+    case Request::Outcome::undecided:
+    case Request::Outcome::failed:
+      break;
+  }
+  throw Error(request.code, request.why);
+}
+
+// In a closed loop those who were woken by the last group come back while this one could already go: a wait that is
+// short against a sync lets one sync carry them all.
+void Engine::gather(Group& group) {
+  bool durable = false;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    durable = group.requests.front()->transaction->durability == Durability::disk;
+  }
+  if (durable && group.size.load(std::memory_order_relaxed) < usual_group_size_) {
+    const base::Instant patience = base::now() + usual_sync_ / 4;
+    while (group.size.load(std::memory_order_relaxed) < usual_group_size_ && base::now() < patience)
+      base::yield_thread();
+  }
+  const std::lock_guard lock(queue_mutex_);
+  if (open_group_.get() == &group) {
+    open_group_.reset();
+    group_open_.store(false, std::memory_order_relaxed);
+  }
+  if (durable) {
+    // What came at once is a measure of how many there are: up at once, down slowly.
+    const auto size = static_cast<std::uint32_t>(group.requests.size());
+    usual_group_size_ = size >= usual_group_size_ ? size : usual_group_size_ - (usual_group_size_ - size + 3) / 4;
+  }
+}
+
+void Engine::commit_group(std::span<Request* const> requests, base::Instant deadline) {
+  const auto fail = [&](ErrorCode code, const std::string& why) {
+    for (Request* request : requests) {
+      if (request->outcome != Request::Outcome::undecided) continue;
+      request->outcome = Request::Outcome::failed;
+      request->code = code;
+      request->why = why;
+    }
+  };
+  try {
+    require_writable();
+    try_group(requests, deadline);
+  } catch (const Error& error) {
+    fail(error.code(), error.what());
+  } catch (const std::exception& error) {
+    fail(ErrorCode::unavailable, where_ + ": a commit failed: " + error.what());
+  }
+}
+
+void Engine::try_group(std::span<Request* const> requests, base::Instant deadline) {
+  const auto unavailable = [&](const std::string& what) {
+    return Error(ErrorCode::unavailable,
+                 where_ + ": " + what + " Nothing was committed; the store goes on by itself when that ends.");
+  };
+  if (!log().prepare(deadline)) throw unavailable(log().why());
+  for (;;) {
+    const std::lock_guard lock(commit_mutex_);
+    catch_up();
+    const log::Position position = log().position();
+    const std::int64_t time_micros = std::max(base::wall_micros(), position.time_micros);
+    survivors_.clear();
+    GroupWrites writes;
+    std::size_t written = 0;  // survivors whose mutations `writes` has
+    for (Request* request : requests) {
+      TransactionState& transaction = *request->transaction;
+      std::string conflict_key;
+      bool wins = validate(transaction, time_micros, conflict_key);
+      if (wins && !transaction.reads.empty() && !survivors_.empty() &&
+          !base::broken(base::Break::engine_skip_validation)) {
+        for (; written < survivors_.size(); ++written) writes.add(survivors_[written]->transaction->mutations.bytes());
+        wins = !writes.touches(transaction.reads, conflict_key);
+      }
+      if (!wins) {
+        request->outcome = Request::Outcome::lost;
+        count_conflict(conflict_key);
+        continue;
+      }
+      request->outcome = Request::Outcome::undecided;
+      request->version = position.version + survivors_.size() + 1;
+      transaction.mutations.fill_stamps(request->version);
+      survivors_.push_back(request);
+    }
+    if (survivors_.empty() || append_group(survivors_, time_micros, deadline)) return;
+    base::probe("engine: another process appended first");
+  }
+}
+
+// False: others appended first. Throws if it can't be done.
+bool Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline) {
+  bool durable = false;
+  frames_.assign(1, kPayloadFormat);
+  for (const Request* request : survivors) {
+    durable |= request->transaction->durability == Durability::disk;
+    base::append_little(frames_, static_cast<std::uint32_t>(request->transaction->mutations.bytes().size()));
+  }
+  parts_.clear();
+  parts_.push_back(std::string_view(frames_).substr(0, 1));
+  std::size_t payload_bytes = 0;
+  for (std::size_t i = 0; i < survivors.size(); ++i) {
+    const std::string_view mutations = survivors[i]->transaction->mutations.bytes();
+    parts_.push_back(std::string_view(frames_).substr(1 + i * 4, 4));
+    parts_.push_back(mutations);
+    payload_bytes += mutations.size();
+  }
+  log::Draft draft;
+  draft.kind = log::EntryKind::commit;
+  draft.transaction_count = static_cast<std::uint32_t>(survivors.size());
+  draft.time_micros = time_micros;
+  draft.parts = parts_;
+  draft.durable = durable;
+  const base::Instant begun = durable ? base::now() : base::Instant{};
+  log::Append outcome = log::Append::kept;
+  if (!base::broken(base::Break::engine_ack_before_append)) outcome = log().append(draft, deadline);
+  if (outcome == log::Append::lost) return false;
+  if (outcome == log::Append::unavailable) {
+    throw Error(ErrorCode::unavailable,
+                where_ + ": " + log().why() + " Nothing was committed; the store goes on by itself when that ends.");
+  }
+  if (durable)
+    usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
+  const std::uint64_t segment = log().position().segment;
+  if (segment > state_owner_->active->segment()) cut_memtable(segment);
+  for (Request* request : survivors) {
+    apply_mutations(request->transaction->mutations.bytes(), request->version, time_micros);
+    request->outcome = Request::Outcome::kept;
+  }
+  visible_time_.store(time_micros, std::memory_order_relaxed);
+  visible_version_.store(survivors.back()->version, std::memory_order_release);
+  if (visible_waiters_.load(std::memory_order_seq_cst) != 0) {
+    visible_word_.value().fetch_add(1, std::memory_order_release);
+    visible_word_.wake_all();
+  }
+  commits_.fetch_add(survivors.size(), std::memory_order_relaxed);
+  groups_.fetch_add(1, std::memory_order_relaxed);
+  bytes_committed_.fetch_add(payload_bytes, std::memory_order_relaxed);
+  return true;
+}
+
+// Whether nothing that the transaction read has changed since its snapshot.
+bool Engine::validate(TransactionState& transaction, std::int64_t commit_time, std::string& conflict_key) const {
+  ReadSet& reads = transaction.reads;
+  if (reads.empty() || base::broken(base::Break::engine_skip_validation)) return true;
+  if (reads.expiry_min() != 0 && reads.expiry_min() <= commit_time) return false;
+  if (transaction.version == visible_version_.load(std::memory_order_relaxed)) return true;
+  const State& state = *state_owner_;
+  if (transaction.version < state.floor) return false;  // flushed since renew_old_reads looked: rare, and retried
+  const auto changed = [&](const auto& changed_in) {
+    if (changed_in(*state.active)) return true;
+    return std::any_of(state.sealed.begin(), state.sealed.end(), [&](const auto& memtable) {
+      return memtable->version_max() > transaction.version && changed_in(*memtable);
+    });
+  };
+  for (std::size_t i = 0; i < reads.key_count(); ++i) {
+    const std::string_view key = reads.key_at(i);
+    if (!changed([&](const Memtable& memtable) { return memtable.changed_after(key, transaction.version); })) continue;
+    conflict_key = key;
+    return false;
+  }
+  if (base::broken(base::Break::engine_skip_range_validation)) return true;
+  for (const ReadSet::Range& range : reads.ranges()) {
+    if (!changed([&](const Memtable& memtable) {
+          return memtable.range_changed_after(range.begin, range.end, transaction.version);
+        })) {
+      continue;
+    }
+    conflict_key = range.begin;
+    return false;
+  }
+  return true;
+}
+
+// Memtables keep the history since `floor`. A transaction that is older than that reads again what it has read: if all
+// of it is as it was, the transaction is as good as one that began now. Without locks, since it may have to wait for
+// storage.
+bool Engine::renew_old_reads(TransactionState& transaction) {
+  for (;;) {
+    const HeldView now = hold();
+    if (transaction.version >= now.state->floor) return true;
+    base::probe("engine: an old transaction read again");
+    const View then{transaction.state.get(), transaction.version, transaction.time_micros};
+    const View later{now.state.get(), now.version, transaction.time_micros};
+    ReadSet& reads = transaction.reads;
+    for (std::size_t i = 0; i < reads.key_count(); ++i) {
+      Version old_version = 0;
+      Version new_version = 0;
+      get_at(then, reads.key_at(i), [&](const Seen& seen) { old_version = seen.version; });
+      get_at(later, reads.key_at(i), [&](const Seen& seen) { new_version = seen.version; });
+      if (old_version == new_version) continue;
+      count_conflict(reads.key_at(i));
+      return false;
+    }
+    for (const ReadSet::Range& range : reads.ranges()) {
+      MergedView before(transaction.state, then.version, then.time_micros, range.begin, range.end, ScanUse::lookup);
+      MergedView after(now.state, later.version, later.time_micros, range.begin, range.end, ScanUse::lookup);
+      bool more_before = before.first();
+      bool more_after = after.first();
+      while (more_before && more_after && before.key() == after.key() &&
+             before.seen().version == after.seen().version) {
+        more_before = before.next();
+        more_after = after.next();
+      }
+      if (before.failed()) throw_read_failure(before.why());
+      if (after.failed()) throw_read_failure(after.why());
+      if (!more_before && !more_after) continue;
+      count_conflict(range.begin);
+      return false;
+    }
+    transaction.state = now.state;
+    transaction.version = now.version;
+  }
+}
+
+void Engine::count_conflict(std::string_view key) {
+  const std::string_view space = space_of(key);
+  const std::lock_guard lock(figures_mutex_);
+  const auto found = conflicts_by_space_.find(space);
+  if (found != conflicts_by_space_.end()) {
+    ++found->second;
+  } else {
+    conflicts_by_space_.emplace(space, 1);
+  }
+}
+
+void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
+  constexpr std::uint32_t kLossesBeforeElder = 5;
+  if (elder) return;
+  if (losses >= kLossesBeforeElder) {
+    std::unique_lock lock(elder_mutex_);
+    while (elder_active_.load(std::memory_order_relaxed)) elder_changed_.wait(lock);
+    elder_active_.store(true, std::memory_order_relaxed);
+    elder = true;
+    base::probe("engine: a transaction became the elder");
+    return;
+  }
+  if (losses <= 1) return base::yield_thread();
+  base::Random random(base::random_u64());
+  base::sleep_for(std::chrono::microseconds(random.below(20ULL << losses)));
+}
+
+void Engine::end_elder() {
+  const std::lock_guard lock(elder_mutex_);
+  elder_active_.store(false, std::memory_order_relaxed);
+  elder_changed_.notify_all();
+}
+
+void Engine::sync() {
+  require_open();
+  if (options_.read_only) return;
+  const std::shared_ptr<log::Log> log = shared_log();
+  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
+    throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
+  }
+}
+
+bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
+                         const std::vector<std::shared_ptr<runs::Run>>& added) {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  const std::lock_guard append_lock(append_mutex_);
+  require_writable();
+  if (!log().prepare(deadline)) throw Error(ErrorCode::unavailable, log().why());
+  for (;;) {
+    const std::lock_guard lock(commit_mutex_);
+    catch_up();
+    const State& state = *state_owner_;
+    // Its premises: nobody flushed the same segments, and the runs that it removes are there, side by side.
+    if (edit.flushed_segment != 0 && state.flushed_segment != flushed_before) return false;
+    const auto first = edit.removed.empty()
+                           ? state.sorted_runs.begin()
+                           : std::find_if(state.sorted_runs.begin(), state.sorted_runs.end(),
+                                          [&](const SortedRun& sorted) { return sorted.id == edit.removed.front(); });
+    if (edit.removed.size() > static_cast<std::size_t>(state.sorted_runs.end() - first)) return false;
+    for (std::size_t i = 0; i < edit.removed.size(); ++i) {
+      if ((first + static_cast<std::ptrdiff_t>(i))->id != edit.removed[i]) return false;
+    }
+    edit.number = state.edit_number + 1;
+    edit.added_id = edit.number;
+    if (edit.flushed_segment != 0) {
+      const std::optional<log::Start> start = log().start_of(edit.flushed_segment + 1);
+      if (start) edit.floor_time_micros = start->time_micros;
+    }
+    const std::string payload = encode_edit(edit);
+    const std::string_view part = payload;
+    log::Draft draft;
+    draft.kind = log::EntryKind::edit;
+    draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
+    draft.parts = {&part, 1};
+    const log::Append outcome = log().append(draft, deadline);
+    if (outcome == log::Append::lost) continue;
+    if (outcome == log::Append::unavailable) throw Error(ErrorCode::unavailable, log().why());
+    const std::uint64_t segment = log().position().segment;
+    if (segment > state_owner_->active->segment()) cut_memtable(segment);
+    for (const auto& run : added) open_runs_.emplace(run->summary().name, run);
+    apply_edit(edit);
+    open_runs_.clear();
+    return true;
+  }
+}
+
+}  // namespace ingot::engine

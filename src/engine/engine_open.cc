@@ -1,0 +1,220 @@
+// Opening: the place, the header, the newest checkpoint, the log after it.
+#include <cerrno>
+
+#include "base/machine.h"
+#include "base/testing.h"
+#include "engine/engine.h"
+#include "engine/maintenance.h"
+#include "engine/run_output.h"
+#include "ingot/error.h"
+
+namespace ingot::engine {
+
+namespace {
+
+constexpr std::uint64_t kMemoryBytesMin = 64ULL
+                                          << 20;  // two memtables, the next one, and a cache that is worth its name
+constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
+
+std::uint64_t memory_budget(const Options& options) {
+  if (options.memory_bytes != 0) return options.memory_bytes;
+  return std::clamp(base::machine_memory_bytes() / 4, kMemoryBytesMin, kMemoryBytesDefaultMax);
+}
+
+Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
+  switch (error.code()) {
+    case EROFS:
+      return {ErrorCode::read_only,
+              where + ": can't " + doing + ", the file system is mounted read-only. Open it with read_only."};
+    case EACCES:
+    case EPERM:
+      return {ErrorCode::read_only,
+              where + ": can't " + doing + ", permission denied. Open it as the user who owns it, or with read_only."};
+    default:
+      return {ErrorCode::unavailable, where + ": can't " + doing + ": " + error.text()};
+  }
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options)
+    : directory_(std::move(directory)),
+      where_(std::move(where)),
+      options_(std::move(options)),
+      fork_generation_(base::fork_generation()),
+      memory_budget_(memory_budget(options_)),
+      pins_(std::make_shared<PinRegistry>()) {
+  if (options_.memory_bytes != 0 && options_.memory_bytes < kMemoryBytesMin) {
+    throw Error(ErrorCode::invalid_argument, where_ + ": memory_bytes is " + std::to_string(options_.memory_bytes) +
+                                                 ", the least is " + std::to_string(kMemoryBytesMin) +
+                                                 " (0: decided by the library)");
+  }
+  if (options_.deadline.count() < 0) {
+    throw Error(ErrorCode::invalid_argument, where_ + ": the deadline is negative");
+  }
+}
+
+std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where,
+                                     Options options) {
+  // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
+  const std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
+                                       [](Engine* gone) {
+                                         if (base::fork_generation() == gone->fork_generation_) delete gone;
+                                       });
+  engine->open_place();
+  engine->open_log();
+  return engine;
+}
+
+void Engine::open_place() {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  std::string why;
+  Place place = look_at(*directory_, !options_.read_only, header_, twin_files_healed_, why);
+  if (place == Place::empty) {
+    if (options_.read_only || !options_.create) {
+      throw Error(ErrorCode::not_a_store, where_ + " holds no store" +
+                                              (options_.read_only ? ", and none is made when opening read-only."
+                                                                  : ", and Options::create is off."));
+    }
+    if (const storage::IoError error = make_store(*directory_, deadline))
+      throw place_error(where_, error, "make a store here");
+    place = look_at(*directory_, true, header_, twin_files_healed_, why);
+  }
+  switch (place) {
+    case Place::store:
+      break;
+    case Place::empty:
+      throw Error(ErrorCode::unavailable, where_ + ": the store vanished while it was being made");
+    case Place::other:
+      throw Error(ErrorCode::not_a_store, why + ". Give an empty or a new directory, or a store.");
+    case Place::damaged:
+      throw Error(ErrorCode::corrupt, why + ". The store's header can't be read, and nothing was changed.");
+    case Place::newer_format:
+      throw Error(ErrorCode::newer_format, why + ". Open it with that release or a later one; nothing was changed.");
+    case Place::failed:
+      throw Error(ErrorCode::unavailable, why);
+  }
+}
+
+std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
+  return std::make_shared<runs::Run>(*directory_, run_path(summary.name), summary, cache_,
+                                     [this](const std::string& text) { message(Message::Severity::warning, text); });
+}
+
+void Engine::load_checkpoint(const Checkpoint& checkpoint) {
+  auto state = std::make_shared<State>(pins_, checkpoint.edit_number);
+  state->active = std::make_shared<Memtable>(checkpoint.start.segment);
+  state->floor = checkpoint.floor;
+  state->floor_time_micros = checkpoint.floor_time_micros;
+  state->flushed_segment = checkpoint.start.segment - 1;
+  for (const CheckpointSortedRun& entry : checkpoint.sorted_runs) {
+    SortedRun& sorted = state->sorted_runs.emplace_back();
+    sorted.id = entry.id;
+    for (const runs::RunSummary& summary : entry.files) sorted.files.push_back(open_run(summary));
+  }
+  state->note_erasures();
+  publish_state(std::move(state));
+  visible_time_.store(std::max(visible_time_.load(), checkpoint.start.time_micros));
+  visible_version_.store(std::max(visible_version_.load(), checkpoint.start.version), std::memory_order_release);
+}
+
+void Engine::open_log() {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_);
+  if (options_.read_only) {
+    live_ = log::Live::open_read_only(*directory_, header_.store_id);
+  } else {
+    log::Live::Opened opened = log::Live::open(*directory_, header_.store_id, deadline);
+    if (opened.live == nullptr) throw place_error(where_, opened.error, "open its file \"live\"");
+    live_ = std::move(opened.live);
+  }
+  live_->publish_pin(0);  // until we know what we read, nothing is deleted
+  // What lies in runs/ now, and is in no State once the log is read, was left by processes that died: listed while
+  // nobody else is in, so that no file of a later one can be among them.
+  std::vector<std::string> found_runs;
+  if (!options_.read_only && live_->alone()) (void)directory_->list("runs", found_runs).code();
+
+  log::DirectoryLogOptions log_options;
+  log_options.read_only = options_.read_only;
+  log_options.store_id = header_.store_id;
+  log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
+
+  const std::lock_guard lock(commit_mutex_);
+  // The checkpoint may be replaced, and the log behind it recycled, between the two looks.
+  constexpr int kTriesMax = 100;
+  for (int attempt = 0;; ++attempt) {
+    Checkpoint checkpoint;
+    std::string why;
+    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, twin_files_healed_,
+                                   why)) {
+      case CheckpointRead::found:
+      case CheckpointRead::none:
+        break;
+      case CheckpointRead::newer_format:
+        throw Error(ErrorCode::newer_format, why + ". Open it with that release or a later one; nothing was changed.");
+      case CheckpointRead::damaged:
+        throw Error(ErrorCode::corrupt, why + ". Nothing was changed.");
+      case CheckpointRead::failed:
+        throw Error(ErrorCode::unavailable, why);
+    }
+    load_checkpoint(checkpoint);
+    log_options.start = checkpoint.start;
+    log::Read outcome = log::Read::caught_up;
+    std::unique_ptr<log::Log> log = log::open_directory_log(
+        *directory_, *live_, log_options, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
+    require_open();
+    if (log != nullptr) {
+      const std::lock_guard figures_lock(figures_mutex_);
+      log_owner_ = std::move(log);
+      log_.store(log_owner_.get(), std::memory_order_release);
+      break;
+    }
+    if (outcome == log::Read::corrupt) {
+      throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + why + ". Nothing was changed.");
+    }
+    if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+    if (attempt == kTriesMax)
+      throw Error(ErrorCode::unavailable, where_ + ": checkpoints are replaced faster than they can be read");
+  }
+  maintenance_ = std::make_unique<Maintenance>(*this);
+  live_->publish_pin(pins_->oldest());
+  maintenance_->sweep(found_runs);
+  live_->finish_opening();
+  maintenance_->start(options_.read_only);
+}
+
+// The log was collected under us: we were away for long. The newest checkpoint has what we missed. Under commit_mutex_.
+void Engine::reload_from_checkpoint() {
+  live_->publish_pin(pins_->oldest());
+  log::DirectoryLogOptions log_options;
+  log_options.read_only = options_.read_only;
+  log_options.store_id = header_.store_id;
+  log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
+  constexpr int kTriesMax = 100;
+  std::string why;
+  for (int attempt = 0; attempt < kTriesMax; ++attempt) {
+    Checkpoint checkpoint;
+    std::uint64_t healed = 0;
+    if (read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why) != CheckpointRead::found)
+      break;
+    log_owner_->close();
+    load_checkpoint(checkpoint);
+    log_options.start = checkpoint.start;
+    log::Read outcome = log::Read::caught_up;
+    std::shared_ptr<log::Log> log = log::open_directory_log(
+        *directory_, *live_, log_options, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
+    if (log != nullptr) {
+      const std::lock_guard figures_lock(figures_mutex_);
+      std::shared_ptr<log::Log> old = std::move(log_owner_);
+      log_owner_ = std::move(log);
+      log_.store(log_owner_.get(), std::memory_order_release);
+      epochs_.retire([old]() mutable { old.reset(); });
+      return;
+    }
+    if (outcome != log::Read::gone) break;
+  }
+  break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
+  require_open();
+}
+
+}  // namespace ingot::engine

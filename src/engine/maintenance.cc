@@ -1,0 +1,463 @@
+#include "engine/maintenance.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/testing.h"
+#include "engine/engine.h"
+#include "engine/run_output.h"
+
+namespace ingot::engine {
+
+namespace {
+
+// How often a process that does nothing looks for what others did, and lets go of what it pins.
+constexpr base::Duration kHousekeepingPause = std::chrono::milliseconds(100);
+// A store is idle when nothing was committed for this long.
+constexpr base::Duration kIdle = std::chrono::milliseconds(1500);
+// Another process has the maintenance lock and does not use it: then it is done without. Doing it twice is harmless.
+constexpr base::Duration kRolePatience = std::chrono::seconds(2);
+constexpr std::size_t kGarbageMax = 1'000'000;
+
+}  // namespace
+
+Maintenance::Maintenance(Engine& engine) : engine_(engine) {}
+
+Maintenance::~Maintenance() {
+  stop();
+}
+
+void Maintenance::start(bool read_only) {
+  housekeeping_ = base::Thread("ingot-house", [this] { housekeeping_loop(); });
+  if (read_only) return;
+  flushing_ = base::Thread("ingot-flush", [this] { flush_loop(); });
+  compacting_ = base::Thread("ingot-compact", [this] { compaction_loop(); });
+}
+
+std::uint64_t Maintenance::garbage_bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Garbage& garbage : garbage_) bytes += garbage.bytes;
+  return bytes;
+}
+
+void Maintenance::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_.store(true);
+    changed_.notify_all();
+  }
+  if (housekeeping_.joinable()) housekeeping_.join();
+  if (flushing_.joinable()) flushing_.join();
+  if (compacting_.joinable()) compacting_.join();
+  if (has_role_ && engine_.live_ != nullptr) {
+    engine_.live_->end_maintenance();
+    has_role_ = false;
+  }
+}
+
+void Maintenance::notify() {
+  const std::lock_guard lock(mutex_);
+  ++changes_;
+  changed_.notify_all();
+}
+
+void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorted) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& file : sorted.files) {
+    garbage_.push_back({edit_number, run_path(file->summary().name), file->summary().file_bytes});
+  }
+  // Whoever never has the role drops the oldest: the next one to open the store alone sweeps them.
+  if (garbage_.size() > kGarbageMax) garbage_.erase(garbage_.begin(), garbage_.end() - kGarbageMax / 2);
+}
+
+bool Maintenance::try_role() {
+  const std::lock_guard lock(mutex_);
+  if (!has_role_ && engine_.live_->try_maintenance()) {
+    has_role_ = true;
+    role_wanted_since_ = base::kNever;
+  }
+  if (has_role_) return true;
+  if (role_wanted_since_ == base::kNever) role_wanted_since_ = base::now();
+  if (base::now() - role_wanted_since_ < kRolePatience) return false;
+  base::probe("engine: maintenance without the role");
+  return true;
+}
+
+void Maintenance::drive(const char* what, std::string& problem, bool (Maintenance::*work)()) {
+  base::Duration pause = std::chrono::milliseconds(50);
+  std::uint64_t seen = 0;
+  while (!stopping_.load()) {
+    {
+      const std::lock_guard lock(mutex_);
+      seen = changes_;
+    }
+    std::string failure;
+    try {
+      while (!stopping_.load() && (this->*work)()) {
+      }
+    } catch (const std::exception& error) {
+      failure = std::string(what) + ": " + error.what();
+    }
+    std::unique_lock lock(mutex_);
+    if (failure.empty()) {
+      pause = std::chrono::milliseconds(50);
+      if (!problem.empty()) {
+        problem.clear();
+        lock.unlock();
+        engine_.message(Message::Severity::info, engine_.where() + ": " + what + " works again");
+        lock.lock();
+      }
+      if (changes_ == seen && !stopping_.load())
+        changed_.wait_until(lock, base::now() + std::chrono::milliseconds(500));
+    } else {
+      const bool fresh = problem.empty();
+      problem = failure;
+      if (fresh) {
+        lock.unlock();
+        engine_.message(Message::Severity::warning, failure);
+        lock.lock();
+      }
+      // Any change ends the wait early but for stopping; a failing disk is not asked more often than this.
+      const base::Instant until = base::now() + pause;
+      while (!stopping_.load() && changed_.wait_until(lock, until)) {
+      }
+      pause = std::min<base::Duration>(pause * 2, std::chrono::seconds(2));
+    }
+  }
+}
+
+void Maintenance::flush_loop() {
+  drive("flush", flush_problem_, &Maintenance::flush_some);
+}
+void Maintenance::compaction_loop() {
+  drive("compaction", compaction_problem_, &Maintenance::compact_some);
+}
+
+void Maintenance::housekeeping_loop() {
+  while (!stopping_.load()) {
+    std::string failure;
+    try {
+      {
+        // Not behind a commit that waits: it catches up itself.
+        std::unique_lock lock(engine_.commit_mutex_, std::try_to_lock);
+        if (lock.owns_lock() && !engine_.broken_down_.load()) engine_.catch_up();
+      }
+      engine_.epochs_.collect();
+      engine_.live_->publish_pin(engine_.pins_->oldest());
+      bool has_role = false;
+      {
+        const std::lock_guard lock(mutex_);
+        has_role = has_role_;
+      }
+      if (has_role) delete_garbage();
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    std::unique_lock lock(mutex_);
+    housekeeping_problem_ = failure;
+    const base::Instant until = base::now() + kHousekeepingPause;
+    while (!stopping_.load() && changed_.wait_until(lock, until)) {
+    }
+  }
+}
+
+std::vector<std::string> Maintenance::problems() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> problems;
+  for (const std::string* problem : {&flush_problem_, &compaction_problem_, &housekeeping_problem_}) {
+    if (!problem->empty()) problems.push_back(*problem);
+  }
+  return problems;
+}
+
+std::vector<std::shared_ptr<runs::Run>> Maintenance::open_written(const std::vector<runs::RunSummary>& summaries) {
+  std::vector<std::shared_ptr<runs::Run>> runs;
+  runs.reserve(summaries.size());
+  for (const runs::RunSummary& summary : summaries) runs.push_back(engine_.open_run(summary));
+  return runs;
+}
+
+void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries) {
+  for (const runs::RunSummary& summary : summaries) (void)engine_.directory_->remove(run_path(summary.name)).code();
+}
+
+// Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
+bool Maintenance::flush_some() {
+  const std::lock_guard flush_lock(flush_mutex_);
+  const HeldView held = engine_.hold();
+  const State& state = *held.state;
+  if (state.sealed.empty() || !try_role()) return false;
+
+  std::vector<std::unique_ptr<runs::Cursor>> cursors;
+  std::vector<runs::RangeErasure> erasures;
+  Version floor = state.floor;
+  for (const auto& memtable : state.sealed) floor = std::max(floor, memtable->version_max());
+  for (const auto& memtable : state.sealed) {
+    cursors.push_back(memtable->cursor(floor));
+    for (const runs::RangeErasure& erasure : memtable->erasures(floor)) erasures.push_back(erasure);
+  }
+  const ErasureMap erased(erasures);
+  const bool nothing_below = state.sorted_runs.empty();
+  static const std::vector<ErasureMap::Fragment> kNone;
+  RunOutput output(*engine_.directory_, nothing_below ? kNone : erased.fragments());
+  const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
+  const View all{&state, floor, std::numeric_limits<std::int64_t>::min()};  // nothing has expired at this time
+  bool skip_one = base::broken(base::Break::engine_flush_skip_record);
+  for (cursor->seek_first(); cursor->valid(); cursor->next()) {
+    if (stopping_.load()) return false;
+    runs::Record record = cursor->record();
+    const ErasureMap::Fragment* fragment = erased.empty() ? nullptr : erased.over(record.key);
+    if (fragment != nullptr && record.version < fragment->version) continue;
+    if (record.kind == RecordKind::erased && nothing_below) continue;
+    if (skip_one && record.kind == RecordKind::value) {
+      skip_one = false;
+      continue;
+    }
+    if (record.kind != RecordKind::add) {
+      output.add(record);
+      continue;
+    }
+    // An operand meets its base here: runs hold whole values only.
+    std::string why;
+    const Got got = get(
+        all, record.key, runs::Io::allowed,
+        [&](const Seen& seen) {
+          const std::string value(seen.value);
+          output.add({record.key, seen.version, RecordKind::value, seen.expires_micros, value});
+        },
+        why);
+    if (got != Got::found) throw OutputFailed("a counter's base can't be read: " + why);
+  }
+
+  const std::vector<runs::RunSummary> summaries = output.finish();
+  bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
+  Edit edit;
+  edit.flushed_segment = std::max(state.sealed.front()->segment(), state.active->segment() - 1);
+  edit.floor = floor;
+  edit.floor_time_micros = state.floor_time_micros;
+  edit.added = summaries;
+  if (!engine_.commit_edit(edit, state.flushed_segment, open_written(summaries))) {
+    base::probe("engine: another process had flushed the same segments");
+    remove_written(summaries);
+    return true;
+  }
+  flushes_.fetch_add(1, std::memory_order_relaxed);
+  after_edit();
+  return true;
+}
+
+bool Maintenance::compact_some() {
+  bool idle = false;
+  {
+    const std::int64_t newest = static_cast<std::int64_t>(engine_.visible_version());
+    const std::lock_guard lock(mutex_);
+    static_assert(sizeof newest == 8);
+    if (last_version_seen_ != newest) {
+      last_version_seen_ = newest;
+      last_version_change_ = base::now();
+    }
+    idle = base::now() - last_version_change_ >= kIdle;
+  }
+  return compact(idle ? Effort::idle : Effort::needed);
+}
+
+// Merges one window of sorted runs. False: there is nothing to do.
+bool Maintenance::compact(Effort effort) {
+  const std::lock_guard compaction_lock(compaction_mutex_);
+  const HeldView held = engine_.hold();
+  const State& state = *held.state;
+  std::vector<RunSize> sizes;
+  for (const SortedRun& sorted : state.sorted_runs) {
+    RunSize size{sorted.file_bytes(), sorted.records(), sorted.erased(), false};
+    size.rewrite =
+        std::any_of(sorted.files.begin(), sorted.files.end(), [](const auto& file) { return file->wants_rewrite(); });
+    sizes.push_back(size);
+  }
+  const std::optional<Window> window = pick_compaction(sizes, effort);
+  if (!window || !try_role()) return false;
+
+  const bool to_bottom = window->first + window->count == state.sorted_runs.size();
+  std::vector<std::unique_ptr<runs::Cursor>> cursors;
+  std::vector<runs::RangeErasure> erasures;
+  std::vector<const runs::Run*> files;
+  Edit edit;
+  for (std::size_t i = window->first; i < window->first + window->count; ++i) {
+    const SortedRun& sorted = state.sorted_runs[i];
+    edit.removed.push_back(sorted.id);
+    cursors.push_back(sorted_run_cursor(sorted, true));
+    for (const auto& file : sorted.files) {
+      files.push_back(file.get());
+      for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
+    }
+  }
+  const ErasureMap erased(erasures);
+  static const std::vector<ErasureMap::Fragment> kNone;
+  RunOutput output(*engine_.directory_, to_bottom ? kNone : erased.fragments());
+  const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
+  for (cursor->seek_first(); cursor->valid(); cursor->next()) {
+    if (stopping_.load()) return false;
+    const runs::Record& record = cursor->record();
+    const ErasureMap::Fragment* fragment = erased.empty() ? nullptr : erased.over(record.key);
+    if (fragment != nullptr && record.version < fragment->version) continue;
+    // What had expired before anything above the runs was committed is gone for every snapshot that can still be taken.
+    const bool expired = record.expires_micros != 0 && record.expires_micros <= state.floor_time_micros;
+    if (record.kind != RecordKind::erased && !expired) {
+      output.add(record);
+    } else if (!to_bottom) {
+      output.add({record.key, record.version, RecordKind::erased, 0, {}});
+    }
+  }
+  if (cursor->failed()) {
+    for (const runs::Run* file : files) {
+      if (!file->why().empty()) throw OutputFailed(file->why());
+    }
+    throw OutputFailed("a run can't be read");
+  }
+  edit.added = output.finish();
+  bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
+  if (!engine_.commit_edit(edit, 0, open_written(edit.added))) {
+    remove_written(edit.added);
+    return true;
+  }
+  compactions_.fetch_add(1, std::memory_order_relaxed);
+  after_edit();
+  return true;
+}
+
+void Maintenance::after_edit() {
+  write_newest_checkpoint();
+  delete_garbage();
+}
+
+// The newest State as a checkpoint; then the log before it is free.
+void Maintenance::write_newest_checkpoint() {
+  const std::lock_guard checkpoint_lock(checkpoint_mutex_);
+  Checkpoint checkpoint;
+  {
+    const std::lock_guard lock(engine_.commit_mutex_);
+    const State& state = *engine_.state_owner_;
+    if (state.edit_number <= checkpointed_edit_) return;
+    const std::optional<log::Start> start = engine_.log().start_of(state.flushed_segment + 1);
+    if (!start) return;  // the edit's own segment: the next checkpoint knows
+    checkpoint.edit_number = state.edit_number;
+    checkpoint.start = *start;
+    checkpoint.floor = state.floor;
+    checkpoint.floor_time_micros = state.floor_time_micros;
+    for (const SortedRun& sorted : state.sorted_runs) {
+      CheckpointSortedRun& entry = checkpoint.sorted_runs.emplace_back();
+      entry.id = sorted.id;
+      for (const auto& file : sorted.files) entry.files.push_back(file->summary());
+    }
+  }
+  if (const storage::IoError error = write_checkpoint(*engine_.directory_, engine_.header_.store_id, checkpoint)) {
+    throw OutputFailed(engine_.where() + "/checkpoints: " + error.text());
+  }
+  checkpointed_edit_ = checkpoint.edit_number;
+  remove_older_checkpoints(*engine_.directory_, checkpoint.edit_number);
+  engine_.shared_log()->release(checkpoint.start.segment);
+}
+
+void Maintenance::delete_garbage() {
+  engine_.epochs_.collect();
+  std::uint64_t checkpointed = 0;
+  {
+    const std::lock_guard lock(checkpoint_mutex_);
+    checkpointed = checkpointed_edit_;
+  }
+  std::vector<Garbage> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    if (garbage_.empty()) return;
+  }
+  engine_.live_->publish_pin(engine_.pins_->oldest());
+  const std::uint64_t pinned =
+      base::broken(base::Break::engine_delete_early) ? log::Live::kNoPin : engine_.live_->oldest_pin();
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(garbage_, [&](Garbage& garbage) {
+      if (garbage.edit_number > checkpointed || garbage.edit_number > pinned) return false;
+      ready.push_back(std::move(garbage));
+      return true;
+    });
+  }
+  for (const Garbage& garbage : ready) (void)engine_.directory_->remove(garbage.path).code();
+}
+
+void Maintenance::sweep(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  const HeldView held = engine_.hold();
+  std::vector<std::string_view> known;
+  for (const SortedRun& sorted : held.state->sorted_runs) {
+    for (const auto& file : sorted.files) known.push_back(file->summary().name);
+  }
+  std::sort(known.begin(), known.end());
+  for (const std::string& name : names) {
+    if (!std::binary_search(known.begin(), known.end(), std::string_view(name))) {
+      base::probe("engine: swept a run that nothing names");
+      (void)engine_.directory_->remove(run_path(name)).code();
+    }
+  }
+}
+
+void Maintenance::settle() {
+  // The newest memtable covers a stretch of the log that is still being written: it stays.
+  while (!stopping_.load() && flush_some()) {
+  }
+  while (!stopping_.load() && engine_.hold().state->sorted_runs.size() > 1 && compact(Effort::complete)) {
+  }
+  delete_garbage();
+}
+
+// A delay per byte that rises smoothly with the debt: what is not flushed yet, and how many runs a read must look at.
+void Maintenance::throttle(std::size_t bytes, base::Instant deadline) {
+  constexpr double kNanosPerByteAtFullDebt = 250;  // 4 MB/s
+  constexpr base::Duration kDelayMax = std::chrono::milliseconds(1);
+  constexpr base::Duration kSleepMin = std::chrono::microseconds(200);
+  for (bool waited = false;;) {
+    std::uint64_t unflushed = 0;
+    std::size_t sorted_runs = 0;
+    {
+      const base::EpochDomain::Guard guard(engine_.epochs_);
+      const State* state = engine_.state_.load(std::memory_order_acquire);
+      if (state->sealed.size() < 2 && state->sorted_runs.size() <= 12) return;
+      for (const auto& memtable : state->sealed) unflushed += memtable->memory_bytes();
+      sorted_runs = state->sorted_runs.size();
+    }
+    const double hard = static_cast<double>(engine_.memory_budget_) / 2;
+    const double by_memory = static_cast<double>(unflushed) / hard;
+    const double by_runs = sorted_runs > 12 ? static_cast<double>(sorted_runs - 12) / 24 : 0;
+    const double debt = std::max(by_memory, by_runs);
+    if (debt < 1 || waited) {
+      if (debt < 0.25) return;
+      const double share = std::min(1.0, (debt - 0.25) / 0.75);
+      auto delay = base::Duration(
+          static_cast<std::int64_t>(share * share * kNanosPerByteAtFullDebt * static_cast<double>(bytes)));
+      delay = std::min(delay, kDelayMax);
+      engine_.delayed_commits_.fetch_add(1, std::memory_order_relaxed);
+      engine_.delayed_micros_.fetch_add(static_cast<std::uint64_t>(delay.count() / 1000), std::memory_order_relaxed);
+      const std::int64_t owed = owed_nanos_.fetch_add(delay.count(), std::memory_order_relaxed) + delay.count();
+      if (owed < kSleepMin.count()) return;
+      owed_nanos_.fetch_sub(owed, std::memory_order_relaxed);
+      base::sleep_for(base::Duration(owed));
+      return;
+    }
+    // Memory is full: nothing may be added before something is flushed.
+    base::probe("engine: writers waited for a flush");
+    waited = by_memory < 1;
+    if (!waited) {
+      if (base::now() >= deadline) {
+        std::string why;
+        for (const std::string& problem : problems()) why += " " + problem + ".";
+        throw Error(ErrorCode::unavailable,
+                    engine_.where() + ": writes wait until memory can be flushed to disk, and it was not within " +
+                        std::to_string(engine_.options_.deadline.count()) + " ms." + why +
+                        " Nothing was committed; the store goes on by itself when that ends.");
+      }
+      engine_.require_open();
+      base::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
+}  // namespace ingot::engine

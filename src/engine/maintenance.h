@@ -1,0 +1,100 @@
+// What a store does by itself: follows other processes, publishes pins, flushes memtables to runs, merges runs, writes
+// checkpoints, deletes what nobody can read any more, and slows writers down, smoothly, when all that is behind.
+// Three threads: housekeeping, flush, compaction. None of them ever throws into the application or gives up: the
+// world's faults are waited out, with back-off, and shown in Health.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/thread.h"
+#include "engine/compaction_policy.h"
+#include "engine/edit.h"
+#include "engine/state.h"
+
+namespace ingot::engine {
+
+class Engine;
+
+class Maintenance {
+ public:
+  explicit Maintenance(Engine& engine);
+  ~Maintenance();
+  // `read_only`: only housekeeping.
+  void start(bool read_only);
+  // Ends the threads; what they were doing is left undone, and is garbage.
+  void stop();
+  // Removes those of these files in runs/ that the newest State does not name.
+  void sweep(const std::vector<std::string>& names);
+
+  // Something changed: a memtable was sealed, an edit applied. Under commit_mutex_.
+  void notify();
+  // Files that edit `edit_number` made superfluous. Under commit_mutex_.
+  void note_garbage(std::uint64_t edit_number, const SortedRun& sorted);
+
+  // Before a commit of `bytes`: waits as long as the debt of maintenance asks for; throws unavailable at the deadline.
+  void throttle(std::size_t bytes, base::Instant deadline);
+
+  // Flushes and merges until nothing is left to do.
+  void settle();
+
+  [[nodiscard]] std::vector<std::string> problems() const;
+  [[nodiscard]] std::uint64_t garbage_bytes() const;
+  [[nodiscard]] std::uint64_t flushes() const { return flushes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t compactions() const { return compactions_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_.load(std::memory_order_relaxed); }
+
+ private:
+  void housekeeping_loop();
+  void flush_loop();
+  void compaction_loop();
+  // Runs `work` until it returns false; waits after a failure, which `problem` keeps until a success.
+  void drive(const char* what, std::string& problem, bool (Maintenance::*work)());
+  bool flush_some();
+  bool compact_some();
+  bool compact(Effort effort);
+  bool try_role();  // the maintenance lock between processes
+  void after_edit();
+  void write_newest_checkpoint();
+  void delete_garbage();
+  std::vector<std::shared_ptr<runs::Run>> open_written(const std::vector<runs::RunSummary>& summaries);
+  void remove_written(const std::vector<runs::RunSummary>& summaries);
+
+  Engine& engine_;
+  std::atomic<bool> stopping_{false};
+  base::Thread housekeeping_;
+  base::Thread flushing_;
+  base::Thread compacting_;
+
+  mutable base::Mutex mutex_;
+  base::ConditionVariable changed_;
+  std::uint64_t changes_ = 0;
+  bool has_role_ = false;
+  base::Instant role_wanted_since_ = base::kNever;
+  std::string flush_problem_;
+  std::string compaction_problem_;
+  std::string housekeeping_problem_;
+  struct Garbage {
+    std::uint64_t edit_number;
+    std::string path;
+    std::uint64_t bytes;
+  };
+  std::vector<Garbage> garbage_;
+  std::int64_t last_version_seen_ = -1;
+  base::Instant last_version_change_{};
+
+  base::Mutex compaction_mutex_;  // one merge at a time in this process
+  base::Mutex flush_mutex_;       // one flush at a time in this process
+  base::Mutex checkpoint_mutex_;
+  std::uint64_t checkpointed_edit_ = 0;  // under checkpoint_mutex_
+
+  std::atomic<std::uint64_t> flushes_{0};
+  std::atomic<std::uint64_t> compactions_{0};
+  std::atomic<std::uint64_t> bytes_written_{0};
+  std::atomic<std::int64_t> owed_nanos_{0};  // delay that was too short to sleep so far
+};
+
+}  // namespace ingot::engine

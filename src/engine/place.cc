@@ -1,0 +1,113 @@
+#include "engine/place.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "ingot/error.h"
+#include "storage/memory_directory.h"
+#include "storage/posix_directory.h"
+
+namespace ingot::engine {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void throw_path_error(const std::string& where, int code, const char* doing) {
+  const std::string text = where + ": can't " + doing + ": " + storage::IoError(code).text();
+  switch (code) {
+    case ENOENT:
+      throw Error(ErrorCode::not_a_store, text + ". Its parent directory does not exist; make that first.");
+    case ENOTDIR:
+      throw Error(ErrorCode::not_a_store, text + ". A part of the path is a file.");
+    case EACCES:
+    case EPERM:
+      throw Error(ErrorCode::invalid_argument,
+                  text + ". It belongs to another user; give this one permission, or open another directory.");
+    case EROFS:
+      throw Error(ErrorCode::read_only, text + ". The file system is mounted read-only.");
+    case ENAMETOOLONG:
+    case ELOOP:
+      throw Error(ErrorCode::invalid_argument, text);
+    default:
+      throw Error(ErrorCode::unavailable, text);
+  }
+}
+
+// Locks and shared memory between processes do not work, or lie, on a network file system.
+void refuse_network(const std::string& where) {
+  storage::FileSystemKind kind;
+  if (const storage::IoError error = storage::file_system_kind(where, kind))
+    throw_path_error(where, error.code(), "look at the file system");
+#ifdef INGOT_TESTING
+  // There is no network file system on a test machine: the tests say what statfs shall have answered.
+  if (const char* magic = std::getenv("INGOT_TESTING_FILE_SYSTEM"))
+    kind = storage::file_system_kind_of(std::strtoull(magic, nullptr, 0));
+#endif
+  if (!kind.network) return;
+  throw Error(ErrorCode::invalid_argument,
+              where + ": is on a network file system (" + kind.name +
+                  "), where locks between processes can be lost without a sign. Put the store on a local disk.");
+}
+
+std::unique_ptr<storage::Directory> open_directory(const std::string& where) {
+  refuse_network(where);
+  std::unique_ptr<storage::Directory> directory;
+  if (const storage::IoError error = storage::open_posix_directory(where, directory))
+    throw_path_error(where, error.code(), "open it");
+  return directory;
+}
+
+void make_directory(const std::string& where) {
+  std::error_code error;
+  fs::create_directory(where, error);
+  if (error) throw_path_error(where, error.value(), "make the directory");
+}
+
+}  // namespace
+
+std::unique_ptr<storage::Directory> directory_at(const std::string& where, const Options& options) {
+  if (where.empty()) throw Error(ErrorCode::invalid_argument, "open: the path of the store is empty");
+  if (where.find('\0') != std::string::npos) throw Error(ErrorCode::invalid_argument, "open: the path has a zero byte");
+  if (where == ":memory:") return storage::make_memory_directory();
+  if (where.starts_with("s3://")) {
+    throw Error(ErrorCode::invalid_argument, where + ": this release opens directories only, not buckets");
+  }
+  std::error_code error;
+  const fs::file_status status = fs::status(where, error);
+  if (status.type() == fs::file_type::not_found) {
+    if (options.read_only || !options.create) {
+      throw Error(ErrorCode::not_a_store, where + " does not exist" +
+                                              (options.read_only ? ", and nothing is made when opening read-only."
+                                                                 : ", and Options::create is off."));
+    }
+    make_directory(where);
+  } else if (error) {
+    throw_path_error(where, error.value(), "look at it");
+  } else if (status.type() != fs::file_type::directory) {
+    throw Error(ErrorCode::not_a_store,
+                where + " is not a directory. Give a directory: a new one, an empty one, or a store.");
+  }
+  return open_directory(where);
+}
+
+std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
+  if (where.empty() || where == ":memory:" || where.starts_with("s3://")) {
+    throw Error(ErrorCode::invalid_argument, "copy to \"" + where + "\": name a directory that does not exist yet");
+  }
+  std::error_code error;
+  const fs::file_status status = fs::status(where, error);
+  if (status.type() == fs::file_type::not_found) {
+    make_directory(where);
+  } else if (error) {
+    throw_path_error(where, error.value(), "look at it");
+  } else if (status.type() != fs::file_type::directory) {
+    throw Error(ErrorCode::invalid_argument,
+                "copy to " + where + ": it is a file. Name a directory that does not exist yet.");
+  }
+  return open_directory(where);
+}
+
+}  // namespace ingot::engine

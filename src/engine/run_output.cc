@@ -1,0 +1,69 @@
+#include "engine/run_output.h"
+
+#include <cstdio>
+
+#include "base/random.h"
+#include "base/testing.h"
+
+namespace ingot::engine {
+
+std::string new_run_name() {
+  char name[33];
+  std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(base::random_u64()),
+                static_cast<unsigned long long>(base::random_u64()));
+  return {name, 32};
+}
+
+std::string run_path(std::string_view name) {
+  return "runs/" + std::string(name);
+}
+
+RunOutput::RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures)
+    : directory_(directory), erasures_(erasures) {
+  if (!erasures_.empty()) begin_file();
+}
+
+RunOutput::~RunOutput() {
+  writer_.reset();
+  if (finished_) return;
+  for (const runs::RunSummary& summary : summaries_) (void)directory_.remove(run_path(summary.name)).code();
+}
+
+void RunOutput::begin_file() {
+  summaries_.emplace_back().name = new_run_name();
+  writer_ = std::make_unique<runs::RunWriter>(directory_, run_path(summaries_.back().name), runs::Compression::lz4);
+  for (const ErasureMap::Fragment& erasure : erasures_) {
+    writer_->add_range_erasure({erasure.begin, erasure.end, erasure.version});
+  }
+}
+
+void RunOutput::end_file() {
+  const std::string name = summaries_.back().name;
+  if (const storage::IoError error = writer_->finish(summaries_.back())) {
+    throw OutputFailed(directory_.where() + "/" + run_path(name) + ": " + error.text());
+  }
+  summaries_.back().name = name;
+  bytes_ += summaries_.back().file_bytes;
+  writer_.reset();
+}
+
+void RunOutput::add(const runs::Record& record) {
+  if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= kFileBytes) end_file();
+  if (writer_ == nullptr) begin_file();
+  if (const storage::IoError error = writer_->add(record)) {
+    throw OutputFailed(directory_.where() + "/" + run_path(summaries_.back().name) + ": " + error.text());
+  }
+}
+
+std::vector<runs::RunSummary> RunOutput::finish() {
+  if (writer_ != nullptr) end_file();
+  if (!summaries_.empty()) {
+    if (const storage::IoError error = directory_.sync_directory("runs")) {
+      throw OutputFailed(directory_.where() + "/runs: " + error.text());
+    }
+  }
+  finished_ = true;
+  return std::move(summaries_);
+}
+
+}  // namespace ingot::engine

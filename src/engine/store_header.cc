@@ -1,0 +1,119 @@
+#include "engine/store_header.h"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/testing.h"
+#include "engine/twin_file.h"
+
+namespace ingot::engine {
+
+namespace {
+
+constexpr TwinFormat kFormat{"INGOTSTO", kStoreFormat, 4096};
+constexpr std::string_view kPath = "store";
+constexpr std::string_view kTemporary = "store.new";
+constexpr std::string_view kMaking = "making";  // locked by who makes the store
+constexpr std::array<std::string_view, 3> kFolders = {"log", "runs", "checkpoints"};
+
+// Whether this is all that an interrupted making can have left.
+bool is_leftover(storage::Directory& directory, const std::string& name) {
+  if (name == kTemporary || name == kMaking || name == "lost+found") return true;
+  for (const std::string_view folder : kFolders) {
+    if (name != folder) continue;
+    std::vector<std::string> names;
+    return !directory.list(name, names) && names.empty();
+  }
+  return false;
+}
+
+}  // namespace
+
+Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::uint64_t& healed, std::string& why) {
+  std::string payload;
+  switch (read_twin(directory, kFormat, {}, kPath, heal, payload, why)) {
+    case TwinRead::healed:
+      ++healed;
+      [[fallthrough]];
+    case TwinRead::good:
+      if (payload.size() < 24) {
+        why = directory.where() + "/store: too short";
+        return Place::damaged;
+      }
+      header.store_id = base::load_hash(payload.data());
+      header.made_micros = static_cast<std::int64_t>(base::load_little<std::uint64_t>(payload.data() + 16));
+      return Place::store;
+    case TwinRead::newer_format:
+      return Place::newer_format;
+    case TwinRead::failed:
+      return Place::failed;
+    case TwinRead::damaged: {
+      // A foreign file of that name is no damaged store.
+      std::vector<std::string> names;
+      const bool has_log = !directory.list("log", names) && !names.empty();
+      if (!has_log) why = directory.where() + " holds a file \"store\" that is not a store's header";
+      return has_log ? Place::damaged : Place::other;
+    }
+    case TwinRead::missing:
+      break;
+  }
+  std::vector<std::string> names;
+  if (const storage::IoError error = directory.list("", names)) {
+    why = directory.where() + ": " + error.text();
+    return Place::failed;
+  }
+  for (const std::string& name : names) {
+    if (is_leftover(directory, name)) continue;
+    why = directory.where() + " holds other files (\"" + name + "\") and no store";
+    return Place::other;
+  }
+  return Place::empty;
+}
+
+storage::IoError make_folders(storage::Directory& directory) {
+  for (const std::string_view folder : kFolders) {
+    if (const storage::IoError error = directory.make_directory(folder); error && error.code() != EEXIST) return error;
+  }
+  return directory.sync_directory("");
+}
+
+storage::IoError write_store_header(storage::Directory& directory, const StoreHeader& header) {
+  std::string payload(24, '\0');
+  base::store_hash(payload.data(), header.store_id);
+  base::store_little(payload.data() + 16, static_cast<std::uint64_t>(header.made_micros));
+  base::append_little(payload, std::uint32_t{0});
+  return write_twin(directory, kFormat, {}, payload, kTemporary, kPath, "");
+}
+
+storage::IoError make_store(storage::Directory& directory, base::Instant deadline) {
+  std::unique_ptr<storage::File> making;
+  if (const storage::IoError error = directory.open(kMaking, storage::OpenMode::create, making)) {
+    if (error.code() != EEXIST) return error;
+    const storage::IoError existing = directory.open(kMaking, storage::OpenMode::read_write, making);
+    if (existing.code() == ENOENT) return {};  // the other one is done
+    if (existing) return existing;
+  }
+  for (bool taken = false; !taken;) {
+    if (const storage::IoError error = making->try_lock(0, 1, storage::LockMode::exclusive, taken)) return error;
+    if (taken) break;
+    base::probe("engine: waited for another process to make the store");
+    if (base::now() >= deadline) return storage::IoError(EBUSY);
+    base::sleep_for(std::chrono::milliseconds(2));
+  }
+  StoreHeader header;
+  std::uint64_t healed = 0;
+  std::string why;
+  if (look_at(directory, false, header, healed, why) == Place::store) return {};
+  header.store_id = {base::random_u64(), base::random_u64()};
+  header.made_micros = base::wall_micros();
+  if (const storage::IoError error = make_folders(directory)) return error;
+  if (const storage::IoError error = write_store_header(directory, header)) return error;
+  (void)directory.remove(kMaking).code();
+  return {};
+}
+
+}  // namespace ingot::engine
