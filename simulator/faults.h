@@ -1,0 +1,89 @@
+// The world's faults: which kinds there are, how likely each is in a run, and how often each happened.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "chance.h"
+
+namespace ingot::simulator {
+
+/// One line per kind, with what the reports call it.
+#define INGOT_FAULTS(X)                                                                                      \
+  X(kill, "kill")                          /* a process ended by kill -9 */                                  \
+  X(power_loss, "power loss")              /* the machine stopped: all processes, and what was not synced */ \
+  X(pause, "pause")                        /* a process that stood still for a while */                      \
+  X(wall_jump, "wall clock jump")          /* the machine's clock was set */                                 \
+  X(lost_sector, "lost sector")            /* at a power loss: written, not synced, gone */                  \
+  X(older_sector, "older sector")          /* at a power loss: an earlier un-synced write of it stayed */    \
+  X(torn_page, "torn page")                /* at a power loss: a page with kept and lost sectors */          \
+  X(garbage_page, "garbage page")          /* at a power loss: a page under write became noise */            \
+  X(lost_size, "lost size")                /* at a power loss: a file's length was not yet durable */        \
+  X(lost_name, "lost name")                /* at a power loss: a create, rename or remove undone */          \
+  X(sync_error, "failing sync")            /* EIO, and the pages are clean afterwards */                     \
+  X(evicted_page, "evicted unsynced page") /* after a failing sync the cache lets go of the only copy */     \
+  X(read_error, "read error")              /* EIO, once */                                                   \
+  X(unreadable, "unreadable sector")       /* EIO until it is written again */                               \
+  X(write_error, "write error")            /* EIO, a part may be written */                                  \
+  X(no_space, "no space")                  /* ENOSPC */                                                      \
+  X(open_error, "too many files")          /* EMFILE */                                                      \
+  X(slow, "slow i/o")                      /* an operation that takes a second or more */                    \
+  X(bit_flip, "bit flip")                  /* one bit, in place */                                           \
+  X(damaged_sector, "damaged sector")      /* 512 or 4096 bytes of noise or zeros, in place */               \
+  X(killed_write, "half a write")          /* a process killed inside a write of several pages */
+
+enum class Fault : std::uint8_t {
+#define INGOT_FAULT_NAME(name, text) name,
+  INGOT_FAULTS(INGOT_FAULT_NAME)
+#undef INGOT_FAULT_NAME
+      count
+};
+inline constexpr std::size_t kFaultCount = static_cast<std::size_t>(Fault::count);
+const char* fault_name(Fault fault);
+
+/// How likely each fault of an operation is, in a million. A scenario changes them as it goes on; all zero: a good
+/// disk.
+struct FaultProfile {
+  std::uint32_t read_error = 0;
+  std::uint32_t write_error = 0;
+  std::uint32_t sync_error = 0;
+  std::uint32_t open_error = 0;
+  std::uint32_t slow = 0;
+  std::uint32_t full_begins = 0;  ///< per operation that takes space: the disk is full from now on
+  std::uint32_t full_ends = 0;    ///< per operation that found it full: there is space again
+  // At a power loss:
+  std::uint32_t garbage_page = 0;  ///< per page under write
+  bool names_in_order = true;      ///< lost names are the newest ones (a journal); else any of them
+
+  /// A mixture for a seed: each kind is absent in most seeds, rare or frequent in others.
+  static FaultProfile draw(Chance& chance);
+};
+
+/// What a run did, to be added up over seeds.
+struct Report {
+  std::uint64_t operations = 0;  ///< by the scenario's processes
+  std::uint64_t steps = 0;
+  std::uint64_t switches = 0;
+  std::uint64_t disk_calls = 0;
+  std::uint64_t processes = 0;
+  std::array<std::uint64_t, kFaultCount> faults{};
+  std::map<std::string, std::uint64_t, std::less<>> outcomes;  ///< what the operations came to
+  std::map<std::string, std::uint64_t, std::less<>> probes;    ///< rare branches of the code that ran
+
+  void count(Fault fault, std::uint64_t times = 1) { faults[static_cast<std::size_t>(fault)] += times; }
+  void outcome(std::string_view name);
+  void probe(std::string_view name);
+  [[nodiscard]] std::uint64_t counted(Fault fault) const { return faults[static_cast<std::size_t>(fault)]; }
+
+  void add(const Report& other);
+  /// As lines of "kind<tab>name<tab>count", to pass from a worker to its parent; `take` adds such a line.
+  [[nodiscard]] std::string serialise() const;
+  void take(std::string_view line);
+  /// For a person.
+  [[nodiscard]] std::string text() const;
+};
+
+}  // namespace ingot::simulator

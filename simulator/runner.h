@@ -1,0 +1,25 @@
+// Many seeds of one scenario, in worker processes: a seed that crashes or hangs fails alone, and memory that a killed
+// simulated process took from malloc directly is given back when its worker ends.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "scenario.h"
+
+namespace ingot::simulator {
+
+struct RunOptions {
+  std::uint64_t first_seed = 0;
+  std::uint64_t seeds = 1000;
+  double hours = 0;  ///< 0: no limit
+  std::uint64_t jobs = 1;
+  bool print_trace = false;
+  bool print_hashes = false;
+  std::string repeat_with;  ///< what else to say to run a seed again
+};
+
+/// Prints failures, and at the end what was done and `N passed, M failed`. True: none failed.
+bool run_seeds(const Scenario& scenario, const RunOptions& options);
+
+}  // namespace ingot::simulator

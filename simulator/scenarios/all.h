@@ -1,0 +1,10 @@
+// The scenarios, each in a file of its own.
+#pragma once
+
+namespace ingot::simulator {
+
+struct World;
+
+void run_log_scenario(World& world);
+
+}  // namespace ingot::simulator

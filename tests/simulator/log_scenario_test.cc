@@ -1,0 +1,74 @@
+// The log scenario: the log as it is passes every seed, a seed does the same each time, and each deliberate break of
+// the log is caught.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/testing.h"
+#include "scenario.h"
+
+namespace ingot::simulator {
+namespace {
+
+using base::Break;
+
+TEST(LogScenario, TheLogPassesEverySeed) {
+  const Scenario* scenario = find_scenario("log");
+  ASSERT_NE(scenario, nullptr);
+  Report report;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const SeedResult result = run_seed(*scenario, seed, nullptr, report);
+    ASSERT_EQ(result.failure, "") << "seed " << seed << "\n" << result.last_steps;
+  }
+  // It is no test if nothing happened.
+  EXPECT_GT(report.operations, 1000u);
+  for (const Fault fault : {Fault::kill, Fault::power_loss, Fault::pause, Fault::lost_sector, Fault::torn_page,
+                            Fault::lost_name, Fault::sync_error, Fault::read_error, Fault::write_error, Fault::no_space,
+                            Fault::garbage_page, Fault::open_error, Fault::slow}) {
+    EXPECT_GT(report.counted(fault), 0u) << fault_name(fault);
+  }
+  EXPECT_GT(report.outcomes["append: kept, durable"], 0u);
+  EXPECT_GT(report.outcomes["append: kept"], 0u);
+  EXPECT_GT(report.outcomes["append: lost"], 0u);
+  EXPECT_GT(report.outcomes["release"], 0u);
+  EXPECT_GT(report.outcomes["entries that a power loss took"], 0u);
+}
+
+TEST(LogScenario, ASeedDoesTheSameEachTime) {
+  const Scenario* scenario = find_scenario("log");
+  Report report;
+  for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
+    const SeedResult first = run_seed(*scenario, seed, nullptr, report);
+    const SeedResult second = run_seed(*scenario, seed, nullptr, report);
+    EXPECT_EQ(first.hash, second.hash) << seed;
+    EXPECT_EQ(first.events, second.events) << seed;
+  }
+}
+
+class LogBreak : public testing::TestWithParam<Break> {};
+
+TEST_P(LogBreak, IsCaught) {
+  constexpr std::uint64_t kSeedsMax = 400;
+  base::set_break(GetParam(), true);
+  Report report;
+  std::uint64_t seed = 0;
+  std::string failure;
+  for (; seed < kSeedsMax && failure.empty(); ++seed) {
+    failure = run_seed(*find_scenario("log"), seed, nullptr, report).failure;
+  }
+  base::set_break(GetParam(), false);
+  EXPECT_NE(failure, "") << "not noticed in " << kSeedsMax << " seeds";
+  RecordProperty("seeds", static_cast<int>(seed));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, LogBreak,
+                         testing::Values(Break::log_skip_sync, Break::log_skip_recovery_sync,
+                                         Break::log_ignore_entry_hash, Break::log_ignore_link, Break::log_cut_damage,
+                                         Break::log_publish_before_sync, Break::log_skip_directory_sync,
+                                         Break::log_retry_failed_sync, Break::log_skip_takeover_scan,
+                                         Break::log_skip_parity, Break::log_rewrite_synced_sector),
+                         [](const auto& tested) { return std::string(base::break_name(tested.param)); });
+
+}  // namespace
+}  // namespace ingot::simulator
