@@ -3,6 +3,7 @@
 // by whoever opens the store alone. Its byte ranges carry the locks between processes.
 //
 // It holds: the tail of the log as published, a futex word for it, who holds the commit lock, and the processes' pins.
+// Format: live_format.h; prose: docs/formats/live.md.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,15 @@ class Live {
  public:
   struct Opened {
     std::unique_ptr<Live> live;  // null: see error
-    storage::IoError error;
+    storage::IoError error;      // ETIMEDOUT: another's opening did not finish by the deadline; EMFILE: all slots taken
   };
   // Opens (or makes) `live` and takes part: a shared lock on its presence byte, and a slot for pins.
   // Everybody who opens waits, until `deadline`, for another's opening to finish.
   static Opened open(storage::Directory& directory, const base::Hash128& store_id, base::Instant deadline);
+  // For a read-only handle: takes no lock and writes nothing; follows the others through what they publish, if there
+  // are any. It has no slot: publish_pin does nothing, so files may be deleted under it. Never fails: without a `live`
+  // that can be read, it goes by the log's files alone.
+  static std::unique_ptr<Live> open_read_only(storage::Directory& directory, const base::Hash128& store_id);
   ~Live();  // gives the slot back and lets go of the locks
 
   // Whether this process was the only one when it opened: then it recovers, and makes the contents anew.
@@ -41,10 +46,10 @@ class Live {
   // Slots of dead processes (their lock is free) count for nothing.
   static constexpr std::uint64_t kNoPin = ~0ULL;
   void publish_pin(std::uint64_t edit_number);
-  // The oldest pin of all live processes, this one included. Conservative if it can't be known.
+  // The oldest pin of all live processes, this one included. Conservative (0) if it can't be known.
   [[nodiscard]] std::uint64_t oldest_pin();
 
-  // How many processes (handles) have the store open, this one included.
+  // How many processes (handles) have the store open, this one included; read-only handles are not seen.
   [[nodiscard]] std::uint32_t handles();
 
  private:

@@ -1,0 +1,238 @@
+// Mutual exclusion between processes: taking the commit lock, finding out what the last holder left, handing it over.
+//
+// The lock is a range of `live`, held by the open file: the kernel frees it when its process dies. It is kept from
+// group to group while nobody asks. Who wants it counts `request` up and wakes the holder's keeper thread
+// (background.cc), which lets go between appends; it does not take it again before somebody else had it, or kStandBack
+// has passed.
+//
+// What is found on taking it is read from the log, never from `live`: an entry that a dead holder wrote but did not
+// publish is synced, then published.
+#include <utility>
+
+#include "base/random.h"
+#include "base/testing.h"
+#include "log/directory_log_internal.h"
+
+namespace ingot::log {
+
+std::string DirectoryLog::holder() const {
+  const std::uint32_t pid = memory_.word(kLiveHolderAt);
+  return "the commit lock of the store is held by process " + std::to_string(pid) +
+         ", which does not let go of it: if that process is stopped or hangs, let it go on or end it";
+}
+
+base::Hash128 DirectoryLog::next_nonce() {
+  // A random base for each time that the lock is taken, then counting. That suffices in a directory: while the lock is
+  // held nobody else appends to these files, a forked child may not use the handle, and a machine restored from a
+  // snapshot has its disk restored with it. It saves a system call for each entry.
+  ++nonce_.low;
+  return nonce_;
+}
+
+void DirectoryLog::publish() {
+  memory_.store(kLivePublishedAt, {tail_.chain.sequence, tail_.chain.version, tail_.segment});
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // against: they look, we publish, we look, they wait
+  if (memory_.word(kLiveWaitingAt) != 0) {
+    memory_.set_word(kLiveWaitingAt, 0);
+    memory_.bump_and_wake(kLiveNewsAt);
+  }
+}
+
+void DirectoryLog::publish_durable() {
+  durable_version_.store(tail_.settled_chain.version, std::memory_order_release);
+  memory_.store(kLiveDurableAt, {tail_.settled_chain.sequence, tail_.settled_chain.version, tail_.segment});
+}
+
+DirectoryLog::Busy::Busy(DirectoryLog& log, Lock& lock, base::Instant deadline) : log_(log) {
+  while (log_.busy_) {
+    if (log_.closing() || base::now() >= deadline) return;
+    ++log_.busy_waiters_;
+    (void)log_.changed_.wait_until(lock, deadline);
+    --log_.busy_waiters_;
+  }
+  good_ = log_.busy_ = true;
+}
+
+DirectoryLog::Busy::~Busy() {
+  if (!good_) return;
+  log_.busy_ = false;
+  if (log_.busy_waiters_ > 0) log_.changed_.notify_all();
+}
+
+// The caller is Busy.
+bool DirectoryLog::acquire(Lock& lock, base::Instant deadline) {
+  if (held_) return true;
+  bool asked = false;
+  for (;;) {
+    if (closing() || is_child()) {
+      set_why("the store is closed");
+      return false;
+    }
+    const std::uint32_t released = memory_.word(kLiveReleasedAt);
+    const bool stand_back = released_for_others_ && memory_.number(kLiveHolderTokenAt) == live_.token &&
+                            base::now() < released_at_ + kStandBack;
+    if (!stand_back) {
+      released_for_others_ = false;
+      bool taken = false;
+      if (const auto failed = live_.file->try_lock(kLockCommit, 1, storage::LockMode::exclusive, taken)) {
+        set_why("locking " + directory_.where() + "/live: " + failed.text());
+        return false;
+      }
+      if (taken) break;
+    }
+    const base::Instant now = base::now();
+    if (now >= deadline) {
+      base::probe("log: the commit lock was not got by the deadline");
+      set_why(holder());
+      return false;
+    }
+    if (!stand_back) {
+      asked = true;
+      memory_.bump_and_wake(kLiveRequestAt);
+    }
+    const base::Instant until = std::min(deadline, now + (stand_back ? kStandBack / 4 : base::Duration(kRetry)));
+    lock.unlock();
+    memory_.wait_until(kLiveReleasedAt, released, until);  // short: a dead holder wakes nobody
+    lock.lock();
+  }
+  if (asked) base::probe("log: the commit lock was handed over");
+  held_ = true;
+  failing_ = false;
+  request_seen_ = memory_.word(kLiveRequestAt);
+  acquired_at_ = hold_until_ = base::now();
+  const base::ProcessIdentity self = base::process_identity();
+  memory_.set_word(kLiveHolderAt, self.pid);
+  memory_.set_number(kLiveHolderStartAt, self.start);
+  memory_.set_number(kLiveHolderTokenAt, live_.token);
+  base::random_bytes({reinterpret_cast<char*>(&nonce_), sizeof nonce_});
+  for_keeper_.notify_all();
+  if (take_over(lock, deadline)) return true;
+  release_commit_lock();
+  return false;
+}
+
+bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
+  LiveCell published;
+  LiveCell durable;
+  const bool known = memory_.load(kLivePublishedAt, published) && memory_.load(kLiveDurableAt, durable) &&
+                     !base::broken(base::Break::log_skip_takeover_scan);
+  const bool suspect = memory_.number(kLiveSyncingAt) != 0;
+  if (known && durable.sequence <= published.sequence) tail_.durable = std::max(tail_.durable, durable.sequence);
+  if (base::broken(base::Break::log_skip_takeover_scan)) return load_image();
+
+  LogReader finder(files_, false, options_.on_message);
+  finder.begin(tail_, tail_segment_);
+  Goal goal;
+  goal.thorough = !known;  // then nothing but the log can say what must be there
+  Read found = finder.walk(goal, nullptr);
+  if (found == Read::caught_up && known && finder.cursor().chain.sequence < published.sequence) {
+    goal.sequence = published.sequence;
+    found = finder.walk(goal, nullptr);
+    if (found == Read::caught_up) found = finder.walk(Goal{}, nullptr);
+  }
+  healed_ += finder.healed();
+  if (found != Read::caught_up) {
+    set_why(finder.why());
+    if (found == Read::corrupt) set_problem(finder.why());
+    return false;
+  }
+  const bool moved = finder.cursor().segment != tail_.segment;
+  tail_ = finder.cursor();
+  tail_segment_ = finder.segment();
+  if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
+  written_end_ = sector_up(tail_.offset);
+  if (moved) {
+    // Who made the segment may have died before its name was durable.
+    must_roll_ = false;
+    if (const auto failed = directory_.sync_directory("log")) {
+      set_why("syncing the log's directory: " + failed.text());
+      must_roll_ = true;
+      next_number_ = tail_.segment + 1;
+    }
+  }
+  const bool unpublished = !known || tail_.chain.sequence > published.sequence;
+  if (unpublished && known) base::probe("log: found an entry that its writer did not publish");
+  if (!load_image()) return false;
+  if (!unpublished && !unsynced() && !suspect) return true;
+  return settle_found(lock, deadline, unpublished || suspect);
+}
+
+// What was found and is not known durable: kept in memory, and if need be made durable before anything is built on it.
+bool DirectoryLog::settle_found(Lock& lock, base::Instant deadline, bool now) {
+  if (!now) {
+    if (unsynced_since_ == base::kNever) unsynced_since_ = base::now();
+    work_by(unsynced_since_ + kBackgroundSyncAfter);
+    return true;
+  }
+  if (unsynced()) {
+    // A process that died in its sync may have been told of an error that nobody else will be told of.
+    const bool suspect = memory_.number(kLiveSyncingAt) != 0;
+    if (suspect) base::probe("log: the last holder died in a sync");
+    if (suspect && !must_roll_) {
+      must_roll_ = true;
+      next_number_ = tail_.segment + 1;
+    }
+    if (sync_tail(lock, deadline, nullptr) != Sync::done) return false;
+  } else {
+    memory_.set_number(kLiveSyncingAt, 0);
+    publish_durable();
+  }
+  publish();
+  return true;
+}
+
+bool DirectoryLog::load_image() {
+  if (image_segment_ == tail_.segment && image_.begin() <= tail_.settled && image_.end() >= tail_.settled &&
+      image_.end() <= tail_.offset) {
+    image_.drop_before(tail_.settled);
+  } else {
+    image_.restart(tail_.settled);
+  }
+  image_segment_ = tail_.segment;
+  const std::uint64_t from = image_.end();
+  if (from == tail_.offset) return true;
+  image_.extend(tail_.offset);
+  std::size_t got = 0;
+  const auto failed =
+      tail_segment_->file->read_at(from, {image_.at(from), static_cast<std::size_t>(tail_.offset - from)}, got);
+  if (!failed && got == tail_.offset - from) return true;
+  image_.restart(tail_.settled);
+  image_segment_ = 0;
+  set_why("reading back the end of the log: " + failed.text());
+  return false;
+}
+
+void DirectoryLog::release_commit_lock() {
+  if (!held_) return;
+  held_ = false;
+  const std::uint32_t request = memory_.word(kLiveRequestAt);
+  const bool asked = request != request_seen_;
+  released_for_others_ = asked;
+  if (asked) released_at_ = base::now();
+  // An unlock that fails leaves us the lock without our knowing: the next acquire gets it at once, others wait.
+  (void)live_.file->unlock(kLockCommit, 1);
+  if (asked) memory_.bump_and_wake(kLiveReleasedAt);
+}
+
+void DirectoryLog::release_if_asked() {
+  if (!held_ || syncing_ || failing_ || memory_.word(kLiveRequestAt) == request_seen_) return;
+  if (base::now() < acquired_at_ + kHoldMin) return;  // the keeper will
+  release_commit_lock();
+}
+
+bool DirectoryLog::prepare(base::Instant deadline) {
+  if (!usable()) return false;
+  Lock lock(mutex_);
+  if (held_) return true;
+  const Busy busy(*this, lock, deadline);
+  if (!busy) {
+    if (!closing()) set_why("another thread of this process is still busy with the log: " + problem());
+    return false;
+  }
+  const bool was_held = held_;
+  if (!acquire(lock, deadline)) return false;
+  if (!was_held) hold_until_ = base::now() + kHoldForOwner;
+  return true;
+}
+
+}  // namespace ingot::log

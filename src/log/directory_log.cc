@@ -1,0 +1,366 @@
+// What the owner and others call; see directory_log_internal.h.
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "base/testing.h"
+#include "log/directory_log_internal.h"
+
+namespace ingot::log {
+namespace {
+
+constexpr base::Duration kWaitPoll = std::chrono::milliseconds(100);  // against a wake-up lost with its process
+constexpr base::Duration kScoutPoll = std::chrono::milliseconds(20);  // read-only, nobody tells
+constexpr std::size_t kStartsMax = 4096;                              // segments that a checkpoint may still ask for
+
+}  // namespace
+
+DirectoryLog::DirectoryLog(storage::Directory& directory, Live& live, DirectoryLogOptions options)
+    : directory_(directory),
+      live_handle_(live),
+      live_(*live.implementation_),
+      memory_(live_.memory),
+      options_(std::move(options)),
+      files_(directory, options_.store_id, options_.segment_bytes, options_.read_only),
+      fork_generation_(base::fork_generation()),
+      reader_(files_, options_.read_only, options_.on_message) {
+  reader_.on_start = [this](const Start& start) {
+    starts_[start.segment] = start;
+    starts_.erase(starts_.begin(), starts_.lower_bound(released_.load(std::memory_order_relaxed)));
+    while (starts_.size() > kStartsMax) starts_.erase(starts_.begin());
+  };
+}
+
+DirectoryLog::~DirectoryLog() {
+  if (is_child()) {
+    // The threads are the parent's, and so are the locks: nothing here can be joined or given back.
+    if (threads_) {
+      (void)new base::Thread(std::move(worker_));
+      (void)new base::Thread(std::move(keeper_));
+    }
+    return;
+  }
+  stop_threads();
+  Lock lock(mutex_);
+  release_commit_lock();
+}
+
+void DirectoryLog::say(const std::string& message) const {
+  if (options_.on_message) options_.on_message(message);
+}
+
+void DirectoryLog::set_why(const std::string& sentence) {
+  std::lock_guard guard(words_mutex_);
+  why_ = sentence;
+}
+
+void DirectoryLog::set_problem(const std::string& sentence) {
+  std::lock_guard guard(words_mutex_);
+  if (!broken_ || problem_.empty()) problem_ = sentence;
+}
+
+std::string DirectoryLog::why() const {
+  if (is_child()) return "the store was opened before a fork, by the parent: open it again";
+  std::lock_guard guard(words_mutex_);
+  return why_;
+}
+
+std::string DirectoryLog::problem() const {
+  if (is_child()) return {};
+  std::lock_guard guard(words_mutex_);
+  return problem_;
+}
+
+bool DirectoryLog::usable() {
+  if (is_child()) return false;  // and touch nothing: a thread that is not here may have held any mutex
+  if (options_.read_only) {
+    set_why("the store is open for reading only");
+  } else if (closing()) {
+    set_why("the store is closed");
+  } else if (broken_) {
+    set_why(problem());
+  } else {
+    return true;
+  }
+  return false;
+}
+
+Version DirectoryLog::published() const {
+  const Version seen = seen_version_.load(std::memory_order_acquire);
+  if (options_.read_only && !following_.load(std::memory_order_relaxed)) return seen;
+  LiveCell cell;
+  return memory_.load(kLivePublishedAt, cell) ? std::max<Version>(cell.version, seen) : seen;
+}
+
+bool DirectoryLog::published_end(Goal& goal) {
+  LiveCell cell;
+  if (options_.read_only) {
+    bool others = false;
+    following_ = live_.file && !live_.file->is_locked(kLockPresence, 1, others) && others &&
+                 memory_.load(kLivePublishedAt, cell);
+    if (!following_) {
+      goal = Goal{};
+      goal.thorough = false;
+      return true;
+    }
+  } else if (!memory_.load(kLivePublishedAt, cell)) {
+    base::probe("log: live was damaged");
+    const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
+    Lock lock(mutex_);
+    const Busy busy(*this, lock, deadline);
+    if (!busy || !acquire(lock, deadline)) return false;
+    publish();
+    cell = {tail_.chain.sequence, tail_.chain.version, tail_.segment};
+  }
+  goal = {cell.sequence, cell.segment, true};
+  return true;
+}
+
+Read DirectoryLog::read(const Sink& sink) {
+  if (is_child()) return Read::unavailable;
+  Goal goal;
+  if (!published_end(goal)) return Read::unavailable;
+  if (goal.sequence <= reader_.cursor().chain.sequence) return Read::caught_up;
+  reader_.refresh();
+  const std::uint64_t healed = reader_.healed();
+  const Read outcome = reader_.walk(goal, &sink);
+  healed_ += reader_.healed() - healed;
+  if (outcome != Read::caught_up) set_why(reader_.why());
+  const Cursor& cursor = reader_.cursor();
+  if (cursor.chain.version > seen_version_.load(std::memory_order_relaxed)) {
+    seen_version_.store(cursor.chain.version, std::memory_order_release);
+  }
+  if (options_.read_only) return outcome;
+  LiveCell durable;
+  if (!memory_.load(kLiveDurableAt, durable) || durable.sequence < cursor.chain.sequence) {
+    // Whoever appended this will sync it; if that process dies, it is ours to do.
+    Lock lock(mutex_);
+    if (unsynced_since_ == base::kNever && !held_) {
+      unsynced_since_ = base::now() + 2 * kBackgroundSyncAfter;
+      work_by(unsynced_since_ + kBackgroundSyncAfter);
+    }
+  }
+  return outcome;
+}
+
+Position DirectoryLog::position() const {
+  const Cursor& cursor = reader_.cursor();
+  return {cursor.home, cursor.chain.version, cursor.chain.time_micros, cursor.chain.link};
+}
+
+std::optional<Start> DirectoryLog::start_of(std::uint64_t segment) const {
+  const auto found = starts_.find(segment);
+  if (found == starts_.end()) return std::nullopt;
+  return found->second;
+}
+
+bool DirectoryLog::wait_for_sync(Lock& lock, base::Instant deadline) {
+  while (syncing_) {
+    if (base::now() >= deadline || closing()) {
+      set_why("a sync of the log is taking very long");
+      return false;
+    }
+    (void)changed_.wait_until(lock, deadline);
+  }
+  return true;
+}
+
+Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
+  if (!usable()) return Append::unavailable;
+  std::uint64_t payload_bytes = 0;
+  for (const std::string_view part : draft.parts) payload_bytes += part.size();
+  assert(payload_bytes <= kEntryPayloadBytesMax);
+  assert((draft.kind == EntryKind::commit) == (draft.transaction_count > 0));
+  if (payload_bytes > kEntryPayloadBytesMax) {
+    set_why("an entry of " + std::to_string(payload_bytes) + " bytes is larger than the log takes");
+    return Append::unavailable;
+  }
+  Lock lock(mutex_);
+  const Busy busy(*this, lock, deadline);
+  if (!busy) {
+    set_why(closing() ? "the store is closed" : "the log is busy: " + problem());
+    return Append::unavailable;
+  }
+  if (!acquire(lock, deadline)) return Append::unavailable;
+  if (tail_.chain.sequence != reader_.cursor().chain.sequence) {
+    hold_until_ = base::now() + kHoldForOwner;
+    return Append::lost;
+  }
+  if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
+  if (!make_room(lock, payload_bytes, draft.kind, deadline)) return Append::unavailable;
+  if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
+  return append_at_tail(lock, draft, payload_bytes, deadline);
+}
+
+// The part that can't fail for want of room, and whose outcome is decided before it returns.
+Append DirectoryLog::append_at_tail(Lock& lock, const Draft& draft, std::uint64_t payload_bytes,
+                                    base::Instant deadline) {
+  const Cursor before = tail_;
+  const std::uint64_t at = tail_.offset;
+  EntryHeader header;
+  header.kind = draft.kind == EntryKind::edit ? RecordKind::edit : RecordKind::commit;
+  header.payload_bytes = payload_bytes;
+  header.sequence = tail_.chain.sequence + 1;
+  header.base_version = tail_.chain.version + 1;
+  header.transaction_count = draft.transaction_count;
+  header.time_micros = std::max(draft.time_micros, tail_.chain.time_micros);
+  header.durable_mark = tail_.durable;
+  header.nonce = next_nonce();
+  header.link = tail_.chain.link;
+  header.home = tail_.segment;
+  image_.cut(at);
+  image_.extend(at + entry_bytes(payload_bytes));
+  char* entry = image_.at(at);
+  encode_entry_header(header, entry);
+  char* payload = entry + kEntryHeaderBytes;
+  for (const std::string_view part : draft.parts) {
+    if (!part.empty()) std::memcpy(payload, part.data(), part.size());
+    payload += part.size();
+  }
+  tail_.chain.link = finish_entry(entry, payload_bytes, tail_segment_->seed, at);
+  tail_.offset = at + entry_bytes(payload_bytes);
+  tail_.chain.sequence = header.sequence;
+  tail_.chain.version += draft.transaction_count;
+  tail_.chain.time_micros = header.time_micros;
+  tail_.home = header.home;
+
+  Sync outcome = Sync::done;
+  if (draft.durable) {
+    const std::uint64_t end = tail_.offset;
+    append_parity();
+    if (base::broken(base::Break::log_rewrite_synced_sector)) image_.cut(end);
+    outcome = write_range(at, image_.end()) ? sync_tail(lock, deadline, &before) : fail_over(lock, deadline, &before);
+  } else {
+    // A sector that is touched for the first time is written whole: a part of it would first be read from the disk.
+    const std::uint64_t touched = sector_up(tail_.offset);
+    if (touched > written_end_) image_.pad(touched);
+    if (!write_range(at, touched > written_end_ ? touched : tail_.offset)) outcome = fail_over(lock, deadline, &before);
+    image_.cut(tail_.offset);
+  }
+  if (outcome != Sync::done) return Append::unavailable;
+  publish();
+  reader_.appended(tail_, tail_segment_, before.chain);
+  seen_version_.store(tail_.chain.version, std::memory_order_release);
+  hold_until_ = {};
+  if (draft.durable) {
+    work_by(durable_at_ + kSealAfter);
+  } else if (unsynced()) {
+    if (unsynced_since_ == base::kNever) {
+      unsynced_since_ = base::now();
+      work_by(unsynced_since_ + kBackgroundSyncAfter);
+    } else if (tail_.offset - tail_.settled >= kUnsyncedWakeBytes && !syncing_) {
+      work_by(base::Instant{} + std::chrono::nanoseconds(1));
+    }
+  }
+  release_if_asked();
+  return Append::kept;
+}
+
+bool DirectoryLog::sync(base::Instant deadline) {
+  if (!usable()) return options_.read_only;
+  const Version target = published();
+  Lock lock(mutex_);
+  if (durable_version_.load(std::memory_order_acquire) >= target && !unsynced()) return true;
+  const Busy busy(*this, lock, deadline);
+  if (!busy || !acquire(lock, deadline) || !wait_for_sync(lock, deadline)) return false;
+  while (failing_) {
+    if (base::now() >= deadline || closing()) return false;
+    (void)changed_.wait_until(lock, deadline);
+  }
+  return !unsynced() || sync_tail(lock, deadline, nullptr) == Sync::done;
+}
+
+Version DirectoryLog::durable() const {
+  return durable_version_.load(std::memory_order_acquire);
+}
+
+Version DirectoryLog::wait(Version version, base::Instant deadline) {
+  for (;;) {
+    if (is_child() || closing()) return published();
+    if (options_.read_only) (void)scout();
+    const std::uint32_t news = memory_.memory ? memory_.word(kLiveNewsAt) : 0;
+    if (memory_.memory) {
+      memory_.set_word(kLiveWaitingAt, 1);
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    const Version now_published = published();
+    const base::Instant now = base::now();
+    if (now_published > version || now >= deadline) return now_published;
+    if (memory_.memory) {
+      memory_.wait_until(kLiveNewsAt, news, std::min(deadline, now + kWaitPoll));
+    } else {
+      base::sleep_for(std::min<base::Duration>(kScoutPoll, deadline - now));
+    }
+  }
+}
+
+// How far the log goes, for a read-only handle. Any thread.
+Version DirectoryLog::scout() {
+  std::lock_guard guard(scout_mutex_);
+  Goal goal;
+  if (!scout_ || !published_end(goal) || following_) return published();
+  scout_->refresh();
+  (void)scout_->walk(goal, nullptr);
+  const Version found = scout_->cursor().chain.version;
+  Version seen = seen_version_.load(std::memory_order_relaxed);
+  while (found > seen && !seen_version_.compare_exchange_weak(seen, found)) {
+  }
+  return published();
+}
+
+void DirectoryLog::release(std::uint64_t segment) {
+  if (!usable()) return;
+  LiveCell cell;
+  if (!memory_.load(kLivePublishedAt, cell)) return;  // another time
+  segment = std::min(segment, cell.segment);
+  std::uint64_t before = released_.load(std::memory_order_relaxed);
+  while (before < segment && !released_.compare_exchange_weak(before, segment)) {
+  }
+  if (const auto failed = files_.recycle_below(segment)) say("collecting segments of the log: " + failed.text());
+}
+
+LogStats DirectoryLog::stats() const {
+  LogStats stats;
+  stats.syncs = syncs_;
+  stats.bytes_written = bytes_written_;
+  stats.segment_bytes = files_.bytes_on_disk();
+  stats.entries_healed = healed_;
+  return stats;
+}
+
+void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::uint64_t& healed,
+                         std::vector<std::string>& damage) {
+  entries = bytes = healed = 0;
+  if (is_child()) return;
+  LogReader reader(files_, options_.read_only, options_.on_message);
+  Goal goal;
+  Read outcome = Read::unavailable;
+  if (published_end(goal)) outcome = reader.begin(start);
+  if (outcome == Read::caught_up) {
+    const Sink count = [&](const Entry& entry) {
+      ++entries;
+      bytes += entry_bytes(entry.payload.size());
+    };
+    outcome = reader.walk(goal, &count);
+  }
+  healed = reader.healed();
+  healed_ += healed;
+  if (outcome != Read::caught_up) damage.push_back(reader.why().empty() ? why() : reader.why());
+}
+
+void DirectoryLog::close() {
+  if (is_child() || std::exchange(closed_, true)) return;
+  if (!options_.read_only) {
+    const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
+    (void)sync(deadline);
+    Lock lock(mutex_);
+    const Busy busy(*this, lock, deadline);
+    if (busy && held_ && wait_for_sync(lock, deadline) && !failing_) seal(lock);
+  }
+  stop_threads();
+  Lock lock(mutex_);
+  release_commit_lock();
+}
+
+}  // namespace ingot::log

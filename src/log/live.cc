@@ -1,0 +1,256 @@
+// See live.h.
+#include "log/live.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/testing.h"
+#include "base/time.h"
+#include "log/live_memory.h"
+
+namespace ingot::log {
+namespace {
+
+constexpr int kCellTries = 100;  // a writer is in the middle for nanoseconds
+constexpr base::Duration kOpeningPoll = std::chrono::milliseconds(1);
+
+std::uint64_t cell_check(const LiveCell& cell, std::uint64_t key) {
+  char bytes[24];
+  base::store_little(bytes, cell.sequence);
+  base::store_little(bytes + 8, cell.version);
+  base::store_little(bytes + 16, cell.segment);
+  return base::hash64({bytes, sizeof bytes}, key);
+}
+
+std::uint64_t pin_check(std::uint64_t pin, std::size_t slot, std::uint64_t key) {
+  char bytes[16];
+  base::store_little(bytes, pin);
+  base::store_little<std::uint64_t>(bytes + 8, slot);
+  return base::hash64({bytes, sizeof bytes}, key);
+}
+
+std::size_t slot_at(std::size_t slot) {
+  return kLiveSlotsAt + slot * kLiveSlotBytes;
+}
+
+std::uint64_t store_key(const base::Hash128& store_id) {
+  char bytes[16];
+  base::store_hash(bytes, store_id);
+  return base::hash64({bytes, sizeof bytes});
+}
+
+// Waits for the opening lock.
+storage::IoError lock_opening(storage::File& file, base::Instant deadline) {
+  for (;;) {
+    bool taken = false;
+    if (const auto failed = file.try_lock(kLockOpening, 1, storage::LockMode::exclusive, taken)) return failed;
+    if (taken) return {};
+    base::probe("live: waited for another's opening");
+    if (base::now() >= deadline) return storage::IoError(ETIMEDOUT);
+    base::sleep_for(kOpeningPoll);
+  }
+}
+
+// Makes the file long enough, of blocks that exist: a store to a mapped hole on a full disk would be a signal.
+storage::IoError fill(storage::File& file) {
+  std::uint64_t bytes = 0;
+  if (const auto failed = file.size(bytes)) return failed;
+  if (bytes >= kLiveBytes) return {};
+  const std::string zeros(kLiveBytes - bytes, '\0');
+  return file.write_at(bytes, zeros);
+}
+
+// The slots in [begin, end) that somebody else's lock stands on.
+storage::IoError locked_slots(storage::File& file, std::size_t begin, std::size_t end,
+                              std::vector<std::size_t>& found) {
+  bool locked = false;
+  if (const auto failed = file.is_locked(kLockSlots + begin, end - begin, locked)) return failed;
+  if (!locked) return {};
+  if (end - begin == 1) {
+    found.push_back(begin);
+    return {};
+  }
+  const std::size_t middle = begin + (end - begin) / 2;
+  if (const auto failed = locked_slots(file, begin, middle, found)) return failed;
+  return locked_slots(file, middle, end, found);
+}
+
+}  // namespace
+
+bool LiveMemory::load(std::size_t at, LiveCell& cell) const {
+  for (int tries = 0; tries < kCellTries; ++tries) {
+    std::uint64_t check = 0;
+    if (memory != nullptr) {
+      check = number(at + 24);
+      cell.sequence = number(at);
+      cell.version = number(at + 8);
+      cell.segment = number(at + 16);
+    } else if (file != nullptr) {
+      char bytes[32];
+      std::size_t got = 0;
+      if (file->read_at(at, bytes, got) || got != sizeof bytes) return false;
+      cell.sequence = base::load_little<std::uint64_t>(bytes);
+      cell.version = base::load_little<std::uint64_t>(bytes + 8);
+      cell.segment = base::load_little<std::uint64_t>(bytes + 16);
+      check = base::load_little<std::uint64_t>(bytes + 24);
+    } else {
+      return false;
+    }
+    if (check == cell_check(cell, key)) return true;
+    base::spin_pause();
+  }
+  base::probe("live: a cell holds nothing that can be believed");
+  return false;
+}
+
+void LiveMemory::store(std::size_t at, const LiveCell& cell) {
+  set_number(at, cell.sequence);
+  set_number(at + 8, cell.version);
+  set_number(at + 16, cell.segment);
+  set_number(at + 24, cell_check(cell, key));
+}
+
+Live::Live(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+
+Live::Opened Live::open(storage::Directory& directory, const base::Hash128& store_id, base::Instant deadline) {
+  auto self = std::make_unique<Implementation>(directory);
+  self->fork_generation = base::fork_generation();
+  auto failed = directory.open("live", storage::OpenMode::read_write, self->file);
+  if (failed.code() == ENOENT) {
+    failed = directory.open("live", storage::OpenMode::create, self->file);
+    if (failed.code() == EEXIST) failed = directory.open("live", storage::OpenMode::read_write, self->file);
+  }
+  if (failed) return {nullptr, failed};
+  storage::File& file = *self->file;
+  if ((failed = lock_opening(file, deadline))) return {nullptr, failed};
+  if ((failed = fill(file))) return {nullptr, failed};
+  if ((failed = directory.map("live", kLiveBytes, self->memory.memory))) return {nullptr, failed};
+  self->memory.key = store_key(store_id);
+  self->token = base::random_u64();
+
+  if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::exclusive, self->alone))) return {nullptr, failed};
+  char* bytes = self->memory.memory->data();
+  if (self->alone) {
+    const bool ours = base::load_little<std::uint64_t>(bytes + kLiveMagicAt) == kLiveMagic &&
+                      base::load_hash(bytes + kLiveStoreAt) == store_id;
+    if (ours) self->suspect_segment = self->memory.number(kLiveSyncingAt);
+    std::memset(bytes, 0, kLiveBytes);
+    base::store_little<std::uint64_t>(bytes + kLiveMagicAt, kLiveMagic);
+    base::store_little<std::uint32_t>(bytes + kLiveFormatAt, kLiveFormat);
+    base::store_hash(bytes + kLiveStoreAt, store_id);
+  }
+  bool present = false;
+  if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::shared, present))) return {nullptr, failed};
+  if (!present) return {nullptr, storage::IoError(EAGAIN)};  // nobody holds it exclusively but under the opening lock
+
+  bool slotted = false;
+  const std::size_t first = self->token % kLiveSlots;
+  for (std::size_t index = 0; index < kLiveSlots && !slotted; ++index) {
+    self->slot = (first + index) % kLiveSlots;
+    if ((failed = file.try_lock(kLockSlots + self->slot, 1, storage::LockMode::exclusive, slotted))) {
+      return {nullptr, failed};
+    }
+  }
+  if (!slotted) return {nullptr, storage::IoError(EMFILE)};
+  self->opening = true;
+  const bool alone = self->alone;
+  std::unique_ptr<Live> live(new Live(std::move(self)));
+  live->publish_pin(kNoPin);
+  if (!alone) live->finish_opening();  // nothing to recover: the next may come
+  return {std::move(live), {}};
+}
+
+std::unique_ptr<Live> Live::open_read_only(storage::Directory& directory, const base::Hash128& store_id) {
+  auto self = std::make_unique<Implementation>(directory);
+  self->fork_generation = base::fork_generation();
+  self->read_only = true;
+  self->memory.key = store_key(store_id);
+  if (!directory.open("live", storage::OpenMode::read, self->file)) self->memory.file = self->file.get();
+  return std::unique_ptr<Live>(new Live(std::move(self)));
+}
+
+Live::~Live() {
+  Implementation& self = *implementation_;
+  if (self.is_child()) {  // the parent's locks and memory: not ours to give back, and closing frees nothing of it
+    return;
+  }
+  finish_opening();
+  if (!self.read_only) publish_pin(kNoPin);
+}
+
+bool Live::alone() const {
+  return implementation_->alone;
+}
+
+void Live::finish_opening() {
+  Implementation& self = *implementation_;
+  if (self.opening.exchange(false)) (void)self.file->unlock(kLockOpening, 1);  // closing the file does it otherwise
+}
+
+bool Live::try_maintenance() {
+  Implementation& self = *implementation_;
+  if (self.read_only || self.is_child()) return false;
+  std::lock_guard guard(self.mutex);
+  if (self.maintaining) return false;
+  bool taken = false;
+  if (self.file->try_lock(kLockMaintenance, 1, storage::LockMode::exclusive, taken)) return false;
+  self.maintaining = taken;
+  return taken;
+}
+
+void Live::end_maintenance() {
+  Implementation& self = *implementation_;
+  if (self.is_child()) return;
+  std::lock_guard guard(self.mutex);
+  if (std::exchange(self.maintaining, false)) (void)self.file->unlock(kLockMaintenance, 1);
+}
+
+void Live::publish_pin(std::uint64_t edit_number) {
+  Implementation& self = *implementation_;
+  if (self.read_only || self.is_child()) return;
+  std::lock_guard guard(self.mutex);
+  const std::size_t at = slot_at(self.slot);
+  self.memory.set_number(at, edit_number);
+  self.memory.set_number(at + 8, pin_check(edit_number, self.slot, self.memory.key));
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // before the reads that the pin protects
+}
+
+std::uint64_t Live::oldest_pin() {
+  Implementation& self = *implementation_;
+  if (self.read_only || self.is_child()) return 0;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::vector<std::size_t> slots;
+  if (locked_slots(*self.file, 0, kLiveSlots, slots)) return 0;
+  slots.push_back(self.slot);
+  std::uint64_t oldest = kNoPin;
+  for (const std::size_t slot : slots) {
+    std::uint64_t pin = 0;
+    bool good = false;
+    for (int tries = 0; tries < kCellTries && !good; ++tries) {
+      const std::uint64_t check = self.memory.number(slot_at(slot) + 8);
+      pin = self.memory.number(slot_at(slot));
+      good = check == pin_check(pin, slot, self.memory.key);
+      if (!good) base::spin_pause();
+    }
+    if (!good) {
+      base::probe("live: a pin can't be believed");
+      return 0;
+    }
+    oldest = std::min(oldest, pin);
+  }
+  return oldest;
+}
+
+std::uint32_t Live::handles() {
+  Implementation& self = *implementation_;
+  if (self.read_only || self.is_child()) return 1;
+  std::vector<std::size_t> slots;
+  if (locked_slots(*self.file, 0, kLiveSlots, slots)) return 1;
+  return static_cast<std::uint32_t>(slots.size()) + 1;
+}
+
+}  // namespace ingot::log

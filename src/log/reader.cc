@@ -1,0 +1,248 @@
+// See reader.h.
+#include "log/reader.h"
+
+#include <array>
+#include <utility>
+
+#include "base/testing.h"
+
+namespace ingot::log {
+namespace {
+
+// More sectors than this that can't be read are no damage but a device that fails.
+constexpr std::size_t kUnreadableDamageMax = 1;
+
+}  // namespace
+
+std::string LogReader::place() const {
+  return "segment " + SegmentFiles::name_of(cursor_.segment) + " at offset " + std::to_string(cursor_.offset);
+}
+
+Read LogReader::damage(const std::string& what) {
+  why_ = "the log is damaged in " + place() + ": " + what + "; the newest version before it is " +
+         std::to_string(cursor_.chain.version);
+  return Read::corrupt;
+}
+
+Read LogReader::begin(const Start& start) {
+  storage::IoError error;
+  std::shared_ptr<SegmentFile> segment;
+  switch (files_.open(start.segment, segment, healed_, error)) {
+    case OpenSegment::good:
+      break;
+    case OpenSegment::missing: {
+      SegmentFiles::Listing listing;
+      error = files_.list(listing);
+      if (error) {
+        why_ = "listing the log: " + error.text();
+        return Read::unavailable;
+      }
+      const bool later = !listing.segments.empty() && listing.segments.back() > start.segment;
+      why_ = "segment " + SegmentFiles::name_of(start.segment) + " of the log is missing";
+      return later ? Read::gone : Read::corrupt;
+    }
+    case OpenSegment::damaged:
+      why_ = "both headers of segment " + SegmentFiles::name_of(start.segment) + " of the log are damaged";
+      return Read::corrupt;
+    case OpenSegment::newer_format:
+      why_ = "segment " + SegmentFiles::name_of(start.segment) + " of the log was written by a newer release";
+      return Read::unavailable;
+    case OpenSegment::failed:
+      why_ = "opening segment " + SegmentFiles::name_of(start.segment) + " of the log: " + error.text();
+      return Read::unavailable;
+  }
+  begin(Cursor::at_start(segment->header), segment);
+  skip_to_ = start.link;
+  skipping_ = segment->header.start.link != start.link;
+  if (!skipping_ && segment->header.start.version != start.version) {
+    return damage("the checkpoint and the segment's header disagree on the version before it");
+  }
+  home_ = 0;
+  return Read::caught_up;
+}
+
+void LogReader::begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment) {
+  cursor_ = cursor;
+  segment_ = std::move(segment);
+  window_ = std::make_unique<Window>(*segment_);
+  successor_.reset();
+  delivered_ = cursor.chain.sequence;
+  delivered_link_ = cursor.chain.link;
+  home_ = cursor.home;
+  skipping_ = false;
+}
+
+void LogReader::appended(const Cursor& cursor, const std::shared_ptr<SegmentFile>& segment, const Chain& before) {
+  if (segment_ != segment) {
+    segment_ = segment;
+    window_ = std::make_unique<Window>(*segment_);
+    successor_.reset();
+  }
+  cursor_ = cursor;
+  delivered_ = cursor.chain.sequence;
+  delivered_link_ = cursor.chain.link;
+  if (cursor.home != home_ && on_start) on_start({cursor.home, before.version, before.link, before.time_micros});
+  home_ = cursor.home;
+}
+
+LogReader::Successor LogReader::look_for_successor(Read& trouble) {
+  if (successor_) return Successor::there;
+  storage::IoError error;
+  const std::uint64_t number = cursor_.segment + 1;
+  switch (files_.open(number, successor_, healed_, error)) {
+    case OpenSegment::good:
+      return Successor::there;
+    case OpenSegment::missing:
+      return Successor::none;
+    case OpenSegment::damaged:
+      why_ = "both headers of segment " + SegmentFiles::name_of(number) + " of the log are damaged";
+      trouble = Read::corrupt;
+      break;
+    case OpenSegment::newer_format:
+      why_ = "segment " + SegmentFiles::name_of(number) + " of the log was written by a newer release";
+      trouble = Read::unavailable;
+      break;
+    case OpenSegment::failed:
+      why_ = "opening segment " + SegmentFiles::name_of(number) + " of the log: " + error.text();
+      trouble = Read::unavailable;
+      break;
+  }
+  successor_.reset();
+  return Successor::trouble;
+}
+
+bool LogReader::enter_successor() {
+  const Chain& start = successor_->header.start;
+  if (start.sequence == cursor_.chain.sequence && !(start == cursor_.chain)) return false;
+  if (start.sequence < cursor_.chain.sequence) base::probe("log: entries were carried over to a new segment");
+  const std::uint64_t durable = cursor_.durable;
+  const std::uint64_t home = cursor_.home;
+  segment_ = std::move(successor_);
+  successor_.reset();
+  cursor_ = Cursor::at_start(segment_->header);
+  if (durable > cursor_.durable) cursor_.durable = durable;
+  cursor_.home = home;
+  window_ = std::make_unique<Window>(*segment_);
+  return true;
+}
+
+void LogReader::deliver(const Found& found, const Chain& before, const Sink* sink) {
+  if (skipping_) {
+    skipping_ = found.identity != skip_to_;
+    home_ = 0;
+    delivered_ = found.header.sequence;
+    delivered_link_ = found.identity;
+    return;
+  }
+  delivered_ = found.header.sequence;
+  delivered_link_ = found.identity;
+  if (found.header.home != home_ && on_start) {
+    on_start({found.header.home, before.version, before.link, before.time_micros});
+  }
+  home_ = found.header.home;
+  if (sink != nullptr) (*sink)(found.entry());
+}
+
+bool LogReader::heal() {
+  std::vector<std::uint64_t> sectors;
+  if (!heal_at(*window_, cursor_, sectors)) return false;
+  base::probe("log: healed a group");
+  healed_ += sectors.size();
+  if (on_message_) {
+    on_message_("log: healed " + std::to_string(sectors.size()) + " damaged sectors of " + place());
+  }
+  if (read_only_) return true;
+  for (const std::uint64_t sector : sectors) {
+    const std::string bytes(window_->at(sector, kSectorBytes), kSectorBytes);
+    // The next sync of this segment covers it. If it fails: the patch is served, and healed again by the next reader.
+    if (const auto failed = segment_->file->write_at(sector, bytes); failed && on_message_) {
+      on_message_("log: writing a healed sector back failed: " + failed.text());
+    }
+  }
+  return true;
+}
+
+bool LogReader::still_ours() {
+  for (std::uint64_t copy = 0; copy < 2; ++copy) {
+    std::array<char, kSegmentHeaderBytes> bytes{};
+    std::size_t got = 0;
+    SegmentHeader header;
+    if (segment_->file->read_at(copy * kSectorBytes, bytes, got) || got != bytes.size()) continue;
+    if (decode_segment_header(bytes.data(), header) != HeaderCheck::good) continue;
+    if (header.number != cursor_.segment) return false;  // recycled under us
+  }
+  // Without a name it was collected, and may be half overwritten.
+  return files_.exists(cursor_.segment);
+}
+
+Read LogReader::nothing_follows(const Goal& goal) {
+  if (!still_ours()) {
+    base::probe("log: a segment went away under a reader");
+    why_ = "the log was collected under a slow reader, in " + place();
+    return Read::gone;
+  }
+  const bool missing = successor_ || goal.sequence != kToTheEnd;
+  EntryHeader evidence;
+  std::optional<std::uint64_t> where;
+  if (!missing) where = durable_beyond(*window_, cursor_, evidence);
+  if (window_->unreadable().size() > kUnreadableDamageMax) {
+    why_ = "reading " + place() + ": " + storage::IoError(window_->error()).text();
+    return Read::unavailable;
+  }
+  const std::string first = std::to_string(cursor_.chain.version + 1);
+  if (successor_) {
+    return damage("versions " + first + " to " + std::to_string(successor_->header.start.version) +
+                  " can't be read, and the next segment follows them");
+  }
+  if (missing) return damage("version " + first + " was published and can't be read");
+  if (where && !base::broken(base::Break::log_cut_damage)) {
+    return damage("versions from " + first + " can't be read, and the entry at offset " + std::to_string(*where) +
+                  " (version " + std::to_string(evidence.base_version) + ") says that they were durable");
+  }
+  return Read::caught_up;
+}
+
+Read LogReader::walk(const Goal& goal, const Sink* sink) {
+  bool looked = successor_ != nullptr;
+  while (cursor_.chain.sequence < goal.sequence) {
+    Read trouble = Read::caught_up;
+    if (!looked && goal.segment > cursor_.segment) {
+      looked = true;
+      if (look_for_successor(trouble) == Successor::trouble) return trouble;
+    }
+    if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
+      const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
+      if (!enter_successor()) return damage("the next segment does not follow from it");
+      looked = false;
+      if (!carried) continue;
+    }
+    Found found;
+    const Chain before = cursor_.chain;
+    switch (next_entry(*window_, cursor_, found)) {
+      case Step::entry:
+        if (found.header.sequence > delivered_) {
+          deliver(found, before, sink);
+        } else if (found.header.sequence == delivered_ && found.identity != delivered_link_) {
+          return damage("an entry that was read before is another one in the next segment");
+        }
+        continue;
+      case Step::newer_format:
+        why_ = "an entry in " + place() + " was written by a newer release";
+        return Read::unavailable;
+      case Step::end:
+        break;
+    }
+    if (!looked) {
+      looked = true;
+      const Successor successor = look_for_successor(trouble);
+      if (successor == Successor::trouble) return trouble;
+      if (successor == Successor::there) continue;
+    }
+    if (!successor_ && goal.sequence == kToTheEnd && !goal.thorough) return Read::caught_up;
+    if (heal()) continue;
+    return nothing_follows(goal);
+  }
+  return Read::caught_up;
+}
+
+}  // namespace ingot::log

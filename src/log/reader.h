@@ -1,0 +1,79 @@
+// Following the log from a cursor over one segment after the other, healing what is damaged on the way. Nothing is
+// written but healed sectors. One thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "log/segment_files.h"
+#include "log/walker.h"
+
+namespace ingot::log {
+
+inline constexpr std::uint64_t kToTheEnd = ~0ULL;
+
+/// What a walk is to reach, and how hard it looks where no entry follows.
+struct Goal {
+  std::uint64_t sequence = kToTheEnd;  // known to be there; kToTheEnd: as far as entries follow each other
+  std::uint64_t segment = kToTheEnd;   // there is no later segment than this, so do not look for one
+  bool thorough = true;                // at the end: heal, and look for what says that more was durable
+};
+
+class LogReader {
+ public:
+  LogReader(SegmentFiles& files, bool read_only, std::function<void(const std::string&)> on_message)
+      : files_(files), read_only_(read_only), on_message_(std::move(on_message)) {}
+
+  /// To the start of a segment; then `skip_to` passes over what was before `start`, silently.
+  Read begin(const Start& start);
+  /// To a cursor of a segment that is open.
+  void begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
+
+  /// Moves towards the goal. caught_up: it is reached (or, kToTheEnd, no entry follows and none is missing).
+  Read walk(const Goal& goal, const Sink* sink);
+
+  /// The owner appended an entry itself: the cursor moves over it.
+  void appended(const Cursor& cursor, const std::shared_ptr<SegmentFile>& segment, const Chain& before);
+
+  /// Whether begin's start was found: until then entries are passed over silently.
+  [[nodiscard]] bool reached_start() const { return !skipping_; }
+  [[nodiscard]] const Cursor& cursor() const { return cursor_; }
+  [[nodiscard]] const std::shared_ptr<SegmentFile>& segment() const { return segment_; }
+  [[nodiscard]] const std::string& why() const { return why_; }
+  [[nodiscard]] std::uint64_t healed() const { return healed_; }
+  /// The window may show what the file held before others appended.
+  void refresh() {
+    if (window_) window_->refresh();
+  }
+  /// Called before the first entry of each home segment, with what precedes it.
+  std::function<void(const Start&)> on_start;
+
+ private:
+  enum class Successor { none, there, trouble };
+  Successor look_for_successor(Read& trouble);
+  bool enter_successor();
+  void deliver(const Found& found, const Chain& before, const Sink* sink);
+  bool heal();
+  Read nothing_follows(const Goal& goal);
+  Read damage(const std::string& what);
+  bool still_ours();
+  std::string place() const;
+
+  SegmentFiles& files_;
+  bool read_only_;
+  std::function<void(const std::string&)> on_message_;
+  Cursor cursor_;
+  std::shared_ptr<SegmentFile> segment_;
+  std::unique_ptr<Window> window_;
+  std::shared_ptr<SegmentFile> successor_;
+  std::uint64_t delivered_ = 0;  // sequence of the newest entry passed over
+  base::Hash128 delivered_link_;
+  std::uint64_t home_ = 0;  // of the last entry delivered
+  bool skipping_ = false;   // until the entry that `start` names
+  base::Hash128 skip_to_;
+  std::string why_;
+  std::uint64_t healed_ = 0;
+};
+
+}  // namespace ingot::log

@@ -1,0 +1,144 @@
+// Opening: alone, the log is walked to its end, healed, and what is found beyond what is provably durable is synced
+// before anybody reads it; next to others, it is walked to what they published.
+#include <cerrno>
+#include <utility>
+
+#include "base/testing.h"
+#include "log/directory_log_internal.h"
+
+namespace ingot::log {
+
+// A new store, or a copy of one: segment 1 follows on `options_.start`.
+Read DirectoryLog::create_first_segment(std::string& why) {
+  SegmentFiles::Spare spare;
+  auto failed = files_.take(false, spare);
+  if (failed) failed = files_.make(files_.segment_bytes(), spare);
+  if (failed) {
+    why = "making the log in " + directory_.where() + ": " + failed.text();
+    return Read::unavailable;
+  }
+  const Start& start = options_.start;
+  const SegmentHeader header{
+      files_.store_id(), start.segment, spare.bytes, {0, start.version, start.time_micros, start.link}};
+  image_.restart(kEntriesStart);
+  if (install(spare, header)) return Read::caught_up;
+  why = this->why();
+  return Read::unavailable;
+}
+
+Read DirectoryLog::open(const Sink& sink, std::string& why) {
+  SegmentFiles::Listing listing;
+  storage::IoError failed;
+  if (!options_.read_only) failed = files_.make_directory();
+  if (!failed) failed = files_.list(listing);
+  if (failed && !(options_.read_only && failed.code() == ENOENT)) {
+    why = "opening the log in " + directory_.where() + ": " + failed.text();
+    return Read::unavailable;
+  }
+  const bool alone = live_handle_.alone();
+  if (alone) files_.tidy();
+  if (listing.segments.empty() && options_.start.segment == 1) {
+    if (options_.read_only) {
+      why = "there is no log in " + directory_.where() + " yet";
+      return Read::unavailable;
+    }
+    const Read made = create_first_segment(why);
+    if (made != Read::caught_up) return made;
+  }
+  starts_[options_.start.segment] = options_.start;
+  Read outcome = reader_.begin(options_.start);
+  if (outcome == Read::caught_up) outcome = alone || options_.read_only ? recover(sink, why) : join(sink, why);
+  healed_ += reader_.healed();
+  if (outcome != Read::caught_up) {
+    if (why.empty()) why = reader_.why();
+    return outcome;
+  }
+  seen_version_.store(reader_.cursor().chain.version, std::memory_order_release);
+  if (options_.read_only) {
+    scout_ = std::make_unique<LogReader>(files_, true, options_.on_message);
+    scout_->begin(reader_.cursor(), reader_.segment());
+  }
+  start_threads();
+  return Read::caught_up;
+}
+
+void DirectoryLog::adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile> segment) {
+  tail_ = cursor;
+  tail_segment_ = std::move(segment);
+  if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
+  written_end_ = sector_up(tail_.offset);
+  durable_version_.store(tail_.settled_chain.version, std::memory_order_release);
+}
+
+// Alone, or read-only.
+Read DirectoryLog::recover(const Sink& sink, std::string& why) {
+  Goal goal;
+  if (options_.read_only && !published_end(goal)) return Read::unavailable;
+  if (goal.sequence == kToTheEnd) goal.thorough = true;
+  const Read outcome = reader_.walk(goal, &sink);
+  if (outcome != Read::caught_up) return outcome;
+  if (!reader_.reached_start()) {
+    why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
+          SegmentFiles::name_of(options_.start.segment);
+    return Read::corrupt;
+  }
+  adopt_tail(reader_.cursor(), reader_.segment());
+  if (options_.read_only) return Read::caught_up;
+
+  // Nobody else has the store open, so the lock is free.
+  Lock lock(mutex_);
+  const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
+  const Busy busy(*this, lock, deadline);
+  if (unsynced() && !base::broken(base::Break::log_skip_recovery_sync)) {
+    if (const auto failed = directory_.sync_directory("log")) {
+      why = "syncing the log's directory: " + failed.text();
+      return Read::unavailable;
+    }
+  }
+  if (base::broken(base::Break::log_skip_recovery_sync)) {
+    tail_.settle();
+    tail_.group_start = tail_.settled = tail_.offset = sector_up(tail_.offset);
+  }
+  // What `live` holds is old: from here on it tells what was found.
+  memory_.set_number(kLiveSyncingAt, live_.suspect_segment);
+  memory_.store(kLivePublishedAt, {0, 0, 0});
+  memory_.store(kLiveDurableAt, {0, 0, 0});
+  if (!acquire(lock, deadline)) {
+    why = this->why();
+    return Read::unavailable;
+  }
+  publish_durable();
+  publish();
+  live_handle_.finish_opening();
+  return Read::caught_up;
+}
+
+// Others have the store open: what they published is there, and they have synced it or will.
+Read DirectoryLog::join(const Sink& sink, std::string& why) {
+  Goal goal;
+  adopt_tail(reader_.cursor(), reader_.segment());
+  if (!published_end(goal)) {
+    why = this->why();
+    return Read::unavailable;
+  }
+  const Read outcome = reader_.walk(goal, &sink);
+  if (outcome != Read::caught_up) return outcome;
+  if (!reader_.reached_start()) {
+    why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
+          SegmentFiles::name_of(options_.start.segment);
+    return Read::corrupt;
+  }
+  adopt_tail(reader_.cursor(), reader_.segment());
+  return Read::caught_up;
+}
+
+std::unique_ptr<Log> open_directory_log(storage::Directory& directory, Live& live, const DirectoryLogOptions& options,
+                                        const Sink& sink, Read& outcome, std::string& why) {
+  auto log = std::make_unique<DirectoryLog>(directory, live, options);
+  why.clear();
+  outcome = log->open(sink, why);
+  if (outcome != Read::caught_up) return nullptr;
+  return log;
+}
+
+}  // namespace ingot::log
