@@ -44,7 +44,12 @@ EpochDomain::EpochDomain() : implementation_(std::make_unique<Implementation>())
 }
 
 EpochDomain::~EpochDomain() {
-  for (Implementation::Retired& retired : implementation_->retired) retired.reclaim();
+  // What is reclaimed may retire more.
+  while (!implementation_->retired.empty()) {
+    const std::function<void()> reclaim = std::move(implementation_->retired.front().reclaim);
+    implementation_->retired.pop_front();
+    reclaim();
+  }
   for (std::atomic<Chunk*>& chunk : implementation_->chunks) delete chunk.load();
 }
 

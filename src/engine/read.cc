@@ -30,7 +30,7 @@ Got get_base(const State& state, std::string_view key, runs::Io io, base::Functi
       const runs::Run* run = state.sorted_runs[next].file_for(key);
       if (run == nullptr) continue;
       candidates[count++] = run;
-      if (sorted_count > 1) run->prefetch(hash);
+      if (sorted_count > 1) run->prefetch(key, hash);
     }
     for (std::size_t i = 0; i < count; ++i) {
       const runs::Run& run = *candidates[i];

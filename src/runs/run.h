@@ -75,9 +75,9 @@ class Run {
 
   [[nodiscard]] const RunSummary& summary() const;
 
-  // Tells the processor to fetch the filter line for `hash` (key_hash of the key), so that the misses of several runs
+  // Tells the processor to fetch the filter line of `key` (`hash`: its key_hash), so that the misses of several runs
   // overlap.
-  void prefetch(std::uint64_t hash) const;
+  void prefetch(std::string_view key, std::uint64_t hash) const;
 
   // The record of `key`. `use` is called with it, once, if it is found, while its bytes are pinned; it must not wait or
   // throw. Range erasures are not looked at.
@@ -92,6 +92,9 @@ class Run {
   // exports).
   [[nodiscard]] std::unique_ptr<Cursor> cursor(std::shared_ptr<const Run> self, bool sequential) const;
 
+  // Whether it can be opened; false: why() says why. Needed before range_erasures and erased_version are believed.
+  [[nodiscard]] bool readable() const;
+
   // Verifies every byte, heals what it can.
   void check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& healed,
              std::vector<std::string>& damage) const;
@@ -104,8 +107,9 @@ class Run {
   // Index and filter in memory.
   [[nodiscard]] std::uint64_t index_bytes() const;
 
+  struct Implementation;  // run_file.h
+
  private:
-  struct Implementation;
   std::unique_ptr<Implementation> implementation_;
   bool summary_has_erasures_ = false;
 };

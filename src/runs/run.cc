@@ -1,0 +1,184 @@
+#include "runs/run.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "runs/block_cache.h"
+#include "runs/filter.h"
+#include "runs/run_file.h"
+#include "runs/run_parity.h"
+
+namespace ingot::runs {
+
+std::uint64_t key_hash(std::string_view key) {
+  return base::hash64(key);
+}
+
+Run::Run(storage::Directory& directory, std::string path, RunSummary summary, std::shared_ptr<BlockCache> cache,
+         std::function<void(const std::string&)> on_message)
+    : implementation_(std::make_unique<Implementation>(directory, std::move(path), std::move(summary), std::move(cache),
+                                                       std::move(on_message))),
+      summary_has_erasures_(implementation_->summary.range_erasures != 0) {}
+
+Run::~Run() = default;
+
+const RunSummary& Run::summary() const {
+  return implementation_->summary;
+}
+
+void Run::prefetch(std::string_view key, std::uint64_t hash) const {
+  const Meta* meta = implementation_->meta.load(std::memory_order_acquire);
+  if (meta == nullptr) return;
+  const std::size_t index = meta->partition_for(key);
+  if (index == meta->partitions.size()) return;
+  const base::EpochDomain::Guard guard(implementation_->cache->implementation().epochs);
+  const CachedBlock* part = meta->partitions[index].block.load(std::memory_order_seq_cst);
+  if (part != nullptr) __builtin_prefetch(part->filter + filter_line(hash, part->filter_line_count) * kFilterLineBytes);
+}
+
+Lookup Run::get(std::string_view key, std::uint64_t hash, Io io, base::FunctionRef<void(const Record&)> use) const {
+  Implementation& self = *implementation_;
+  BlockCache::Implementation& blocks = self.cache->implementation();
+  const Meta* meta = self.open(io);
+  if (meta == nullptr) return io == Io::none ? Lookup::not_cached : Lookup::failed;
+  const std::size_t index = meta->partition_for(key);
+  if (index == meta->partitions.size()) return Lookup::absent;
+  const Partition& part = meta->partitions[index];
+  // Blocks may be evicted between a load and the next look: then it is loaded again. Pinned when loaded, the loop ends.
+  PinnedBlock pinned_part;
+  PinnedBlock pinned_data;
+  for (;;) {
+    Handle handle;
+    std::uint32_t place = 0;
+    bool need_part = false;
+    {
+      const base::EpochDomain::Guard guard(blocks.epochs);
+      CachedBlock* block =
+          pinned_part.get() != nullptr ? pinned_part.get() : part.block.load(std::memory_order_seq_cst);
+      if (block == nullptr) {
+        need_part = true;
+      } else {
+        if (!block->used.load(std::memory_order_relaxed)) block->used.store(true, std::memory_order_relaxed);
+        if (!filter_may_hold(block->filter, block->filter_line_count, hash)) return Lookup::absent;
+        place = block->view.lower_bound(key);
+        if (place == block->view.count()) return Lookup::absent;
+        if (place >= part.block_count) {
+          self.fail("an index has more blocks than the meta block says");
+          return Lookup::failed;
+        }
+        CachedBlock* data =
+            pinned_data.get() != nullptr ? pinned_data.get() : part.data_blocks[place].load(std::memory_order_seq_cst);
+        if (data != nullptr) {
+          if (!data->used.load(std::memory_order_relaxed)) data->used.store(true, std::memory_order_relaxed);
+          blocks.hits[base::thread_index() % BlockCache::Implementation::kHitCounters].count.fetch_add(
+              1, std::memory_order_relaxed);
+          const std::uint32_t found = data->view.find(key, hash);
+          if (found == data->view.count()) return Lookup::absent;
+          Record record;
+          record.key = key;
+          data->view.read_value(found, record);
+          use(record);
+          return Lookup::found;
+        }
+        Record entry;
+        block->view.read_value(place, entry);
+        handle = load_handle(entry.value.data());
+      }
+    }
+    if (io == Io::none) return Lookup::not_cached;
+    if (need_part) {
+      pinned_part = PinnedBlock(self.partition(*meta, index, io));
+      if (pinned_part.get() == nullptr) return Lookup::failed;
+    } else {
+      pinned_data = PinnedBlock(self.data_block(*meta, index, place, handle, io));
+      if (pinned_data.get() == nullptr) return Lookup::failed;
+    }
+  }
+}
+
+std::uint64_t Run::erased_version(std::string_view key) const {
+  const Meta* meta = implementation_->open(Io::allowed);
+  if (meta == nullptr) return 0;
+  auto after =
+      std::upper_bound(meta->erasures.begin(), meta->erasures.end(), key,
+                       [](std::string_view wanted, const Meta::Erasure& erasure) { return wanted < erasure.begin; });
+  if (after == meta->erasures.begin()) return 0;
+  --after;
+  return after->end.empty() || key < after->end ? after->version : 0;
+}
+
+std::vector<RangeErasure> Run::range_erasures() const {
+  std::vector<RangeErasure> erasures;
+  if (!summary_has_erasures_) return erasures;
+  const Meta* meta = implementation_->open(Io::allowed);
+  if (meta == nullptr) return erasures;
+  for (const Meta::Erasure& erasure : meta->erasures) erasures.push_back({erasure.begin, erasure.end, erasure.version});
+  return erasures;
+}
+
+bool Run::readable() const {
+  return implementation_->open(Io::allowed) != nullptr;
+}
+
+std::unique_ptr<Cursor> Run::cursor(std::shared_ptr<const Run> self, bool sequential) const {
+  return make_run_cursor(std::move(self), *implementation_, sequential);
+}
+
+void Run::check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& healed,
+                std::vector<std::string>& damage) const {
+  Implementation& self = *implementation_;
+  const Meta* meta = self.open(Io::allowed);
+  if (meta == nullptr) {
+    damage.push_back(why());
+    return;
+  }
+  // All blocks first, so that what is lost is named by its keys; then every sector, parity included.
+  const std::uint64_t healed_before = self.cache->implementation().healed.load(std::memory_order_relaxed);
+  for (std::size_t p = 0; p < meta->partitions.size(); ++p) {
+    const PinnedBlock part(self.partition(*meta, p, Io::allowed));
+    if (part.get() == nullptr) {
+      damage.push_back(why());
+      continue;
+    }
+    for (std::uint32_t i = 0; i < part.get()->view.count(); ++i) {
+      Record entry;
+      part.get()->view.read_value(i, entry);
+      const Handle handle = load_handle(entry.value.data());
+      std::string raw;
+      std::string key;
+      part.get()->view.read(i, entry, key, false);
+      if (!self.read_block(handle, kBlockBytesMax, raw, self.summary.smallest, key) || !BlockView::verify(raw)) {
+        damage.push_back(why());
+        continue;
+      }
+      records += BlockView(raw.data()).count();
+    }
+  }
+  healed += self.cache->implementation().healed.load(std::memory_order_relaxed) - healed_before;
+  ParityReader parity(*self.file, meta->covered_bytes);
+  std::uint64_t rebuilt = 0;
+  std::uint64_t lost = 0;
+  constexpr std::uint64_t kStep = 1 << 20;
+  for (std::uint64_t at = 0; at < meta->covered_bytes; at += kStep) {
+    std::string sectors;
+    (void)parity.read(at, static_cast<std::size_t>(std::min(kStep, meta->covered_bytes - at)), sectors, rebuilt, lost);
+  }
+  if (rebuilt + lost != 0 && !self.rewrite.exchange(true)) healed += 1;  // damage where no block lies
+  bytes += self.summary.file_bytes;
+}
+
+bool Run::wants_rewrite() const {
+  return implementation_->rewrite.load(std::memory_order_relaxed);
+}
+
+std::string Run::why() const {
+  const std::lock_guard lock(implementation_->mutex);
+  return implementation_->why;
+}
+
+std::uint64_t Run::index_bytes() const {
+  const Meta* meta = implementation_->meta.load(std::memory_order_acquire);
+  return meta == nullptr ? 0 : meta->memory_bytes;
+}
+
+}  // namespace ingot::runs

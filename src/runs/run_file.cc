@@ -1,0 +1,327 @@
+#include "runs/run_file.h"
+
+#include <lz4.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/testing.h"
+#include "runs/filter.h"
+#include "runs/run_parity.h"
+
+namespace ingot::runs {
+
+namespace {
+
+// Keys in messages: printable, and not too long.
+std::string shown(std::string_view key) {
+  constexpr std::size_t kShownMax = 48;
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : key.substr(0, kShownMax)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '\\') {
+      out.push_back(c);
+    } else {
+      out.append("\\x").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+    }
+  }
+  return key.size() > kShownMax ? out + "…" : out;
+}
+
+std::uint64_t head_of(std::string_view rest) {
+  char bytes[8] = {};
+  std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
+  return base::load_big64(bytes);
+}
+
+}  // namespace
+
+std::size_t Meta::partition_for(std::string_view key) const {
+  const int order = key.substr(0, prefix.size()).compare(prefix);
+  if (order < 0) return 0;
+  if (order > 0) return partitions.size();
+  const std::uint64_t head = head_of(key.substr(prefix.size()));
+  auto first = static_cast<std::size_t>(std::lower_bound(heads.begin(), heads.end(), head) - heads.begin());
+  while (first < partitions.size() && heads[first] == head && partitions[first].last_key < key) ++first;
+  return first;
+}
+
+Run::Implementation::Implementation(storage::Directory& where, std::string file_path, RunSummary run_summary,
+                                    std::shared_ptr<BlockCache> block_cache,
+                                    std::function<void(const std::string&)> message_hook)
+    : directory(where),
+      path(std::move(file_path)),
+      summary(std::move(run_summary)),
+      cache(std::move(block_cache)),
+      on_message(std::move(message_hook)),
+      name_hash(base::hash64(std::string_view(path).substr(path.rfind('/') + 1))) {}
+
+Run::Implementation::~Implementation() {
+  if (meta_owner == nullptr) return;
+  BlockCache::Implementation& blocks = cache->implementation();
+  std::vector<std::atomic<CachedBlock*>*> slots;
+  for (Partition& partition : meta_owner->partitions) {
+    slots.push_back(&partition.block);
+    for (std::uint32_t i = 0; i < partition.block_count; ++i) slots.push_back(&partition.data_blocks[i]);
+  }
+  blocks.remove(slots);
+  blocks.index_bytes.fetch_sub(meta_owner->memory_bytes, std::memory_order_relaxed);
+}
+
+void Run::Implementation::fail(const std::string& what) {
+  const std::string sentence = directory.where() + "/" + path + ": " + what;
+  {
+    const std::lock_guard lock(mutex);
+    why = sentence;
+  }
+  if (on_message) on_message(sentence);
+}
+
+bool Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes) {
+  for (int copy = 1; copy <= 2; ++copy) {
+    if (file_bytes < static_cast<std::uint64_t>(copy) * kSectorBytes) break;
+    char footer[kFooterBytes];
+    std::size_t got = 0;
+    if (file->read_at(file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes, footer, got) ||
+        got != sizeof footer)
+      continue;
+    const std::string_view bytes(footer, sizeof footer);
+    if (bytes.substr(0, 8) != kFooterMagic || block_checksum(bytes.substr(0, kFooterBytes - 8), name_hash, 0) !=
+                                                  base::load_little<std::uint64_t>(footer + kFooterBytes - 8)) {
+      continue;
+    }
+    if (base::load_little<std::uint32_t>(footer + 8) > kRunFormat) continue;
+    meta_handle = load_handle(footer + 16);
+    covered_bytes = base::load_little<std::uint64_t>(footer + 32);
+    if (covered_bytes % kSectorBytes != 0 || covered_bytes > file_bytes ||
+        covered_bytes + parity_bytes(covered_bytes) + 2 * kSectorBytes != file_bytes) {
+      continue;
+    }
+    if (copy == 2) {
+      base::probe("runs: the second footer was needed");
+      rewrite.store(true);
+      cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
+      if (on_message) on_message(directory.where() + "/" + path + ": the last sector was damaged; its copy is used");
+    }
+    return true;
+  }
+  return false;
+}
+
+const Meta* Run::Implementation::open(Io io) {
+  if (const Meta* opened = meta.load(std::memory_order_acquire)) return opened;
+  if (io == Io::none) return nullptr;
+  auto decoded = std::make_unique<Meta>();
+  Handle handle;
+  {
+    const std::lock_guard lock(mutex);
+    if (file == nullptr) {
+      if (const storage::IoError error = directory.open(path, storage::OpenMode::read, file)) {
+        why = directory.where() + "/" + path + ": can't be opened: " + error.text();
+        return nullptr;
+      }
+    }
+  }
+  std::uint64_t file_bytes = 0;
+  if (const storage::IoError error = file->size(file_bytes)) {
+    fail(error.text());
+    return nullptr;
+  }
+  if (!read_footer(file_bytes, handle, decoded->covered_bytes)) {
+    fail("both footers are damaged; all of its keys, \"" + shown(summary.smallest) + "\" to \"" +
+         shown(summary.largest) + "\", can't be read");
+    return nullptr;
+  }
+  std::string raw;
+  if (handle.offset + handle.stored_bytes > decoded->covered_bytes ||
+      !read_block(handle, kMetaBytesMax, raw, summary.smallest, summary.largest)) {
+    return nullptr;
+  }
+  if (!decode_meta(raw, *decoded)) {
+    fail("its meta block is not one, though its checksum is right");
+    return nullptr;
+  }
+  const std::lock_guard lock(mutex);
+  if (meta_owner == nullptr) {
+    meta_owner = std::move(decoded);
+    cache->implementation().index_bytes.fetch_add(meta_owner->memory_bytes, std::memory_order_relaxed);
+    meta.store(meta_owner.get(), std::memory_order_release);
+  }
+  return meta_owner.get();
+}
+
+bool Run::Implementation::decode_meta(std::string_view raw, Meta& decoded) const {
+  base::ByteReader reader(raw);
+  std::uint64_t count = 0;
+  if (!reader.take_varint(count) || count > reader.remaining()) return false;
+  decoded.partitions = std::vector<Partition>(count);
+  decoded.memory_bytes = sizeof(Meta) + count * (sizeof(Partition) + 8);
+  for (Partition& partition : decoded.partitions) {
+    std::string_view key;
+    std::string_view handle;
+    std::uint64_t blocks = 0;
+    if (!reader.take_sized(key) || !reader.take_bytes(kHandleBytes, handle) || !reader.take_varint(blocks) ||
+        blocks == 0 || blocks > kPartitionBlocks) {
+      return false;
+    }
+    partition.last_key = key;
+    partition.handle = load_handle(handle.data());
+    partition.block_count = static_cast<std::uint32_t>(blocks);
+    partition.data_blocks = std::make_unique<std::atomic<CachedBlock*>[]>(blocks);
+    decoded.memory_bytes += key.size() + blocks * sizeof(void*);
+  }
+  if (!decoded.partitions.empty()) {
+    const std::string_view first = decoded.partitions.front().last_key;
+    const std::string_view last = decoded.partitions.back().last_key;
+    const auto shared = std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first - first.begin();
+    decoded.prefix = first.substr(0, static_cast<std::size_t>(shared));
+    for (const Partition& partition : decoded.partitions) {
+      decoded.heads.push_back(head_of(std::string_view(partition.last_key).substr(decoded.prefix.size())));
+    }
+  }
+  if (!reader.take_varint(count) || count > reader.remaining()) return false;
+  for (; count > 0; --count) {
+    std::string_view begin;
+    std::string_view end;
+    std::uint64_t version = 0;
+    if (!reader.take_sized(begin) || !reader.take_sized(end) || !reader.take_little(version)) return false;
+    decoded.memory_bytes += sizeof(Meta::Erasure) + begin.size() + end.size();
+    decoded.erasures.push_back({std::string(begin), std::string(end), version});
+  }
+  return true;
+}
+
+bool Run::Implementation::unpack(std::string_view stored, const Handle& handle, std::string& raw) const {
+  if (stored.size() != handle.stored_bytes || stored.size() < kBlockFrameBytes) return false;
+  const std::string_view checked = stored.substr(0, stored.size() - 8);
+  if (block_checksum(checked, name_hash, handle.offset) !=
+          base::load_little<std::uint64_t>(checked.data() + checked.size()) &&
+      !base::broken(base::Break::run_ignore_checksum)) {
+    return false;
+  }
+  const std::string_view packed = checked.substr(1);
+  switch (static_cast<Compression>(checked.front())) {
+    case Compression::none:
+      if (packed.size() != handle.raw_bytes) return false;
+      raw.assign(packed);
+      return true;
+    case Compression::lz4:
+      raw.resize(handle.raw_bytes);
+      return LZ4_decompress_safe(packed.data(), raw.data(), static_cast<int>(packed.size()),
+                                 static_cast<int>(raw.size())) == static_cast<int>(raw.size());
+    case Compression::zstd:
+      raw.resize(handle.raw_bytes);
+      return ZSTD_decompress(raw.data(), raw.size(), packed.data(), packed.size()) == raw.size();
+  }
+  return false;
+}
+
+bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw,
+                                     std::string_view first_key, std::string_view last_key) {
+  const auto keys = [&] { return "the keys from \"" + shown(first_key) + "\" to \"" + shown(last_key) + "\""; };
+  if (handle.raw_bytes > raw_max || handle.stored_bytes > handle.raw_bytes + kBlockFrameBytes + 64 ||
+      handle.stored_bytes < kBlockFrameBytes) {
+    fail("an index entry makes no sense; " + keys() + " can't be read");
+    return false;
+  }
+  std::string stored(handle.stored_bytes, '\0');
+  std::size_t got = 0;
+  const storage::IoError error = file->read_at(handle.offset, stored, got);
+  if (error && error.code() != EIO) {
+    fail("block at " + std::to_string(handle.offset) + ": " + error.text());
+    return false;
+  }
+  if (!error && got == stored.size() && unpack(stored, handle, raw)) return true;
+
+  const Meta* opened = meta.load(std::memory_order_acquire);
+  std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
+  Handle unused;
+  std::uint64_t file_bytes = 0;
+  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered))) covered = 0;
+  ParityReader parity(*file, covered);
+  std::uint64_t healed = 0;
+  std::uint64_t lost = 0;
+  if (covered != 0) (void)parity.read(handle.offset, handle.stored_bytes, stored, healed, lost);
+  if (covered != 0 && unpack(stored, handle, raw)) {
+    base::probe("runs: a block was healed from parity");
+    rewrite.store(true);
+    cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
+    if (on_message) {
+      on_message(directory.where() + "/" + path + ": the block at " + std::to_string(handle.offset) + " was damaged (" +
+                 std::to_string(healed) + " sectors) and has been rebuilt from parity; the file will be rewritten");
+    }
+    return true;
+  }
+  fail("the block at " + std::to_string(handle.offset) + " (" + std::to_string(handle.stored_bytes) +
+       " bytes) is damaged beyond healing; " + keys() + " can't be read" +
+       (error ? "; the device says " + error.text() : std::string()));
+  return false;
+}
+
+CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
+                                       std::string_view last_key) {
+  BlockCache::Implementation& blocks = cache->implementation();
+  blocks.misses.fetch_add(1, std::memory_order_relaxed);
+  std::string raw;
+  if (!read_block(handle, is_partition ? kMetaBytesMax : kBlockBytesMax, raw, summary.smallest, last_key))
+    return nullptr;
+  auto block = std::make_unique<CachedBlock>(std::move(raw));
+  if (is_partition ? !decode_partition(*block) : !BlockView::verify(block->bytes)) {
+    fail("the block at " + std::to_string(handle.offset) + " is not one, though its checksum is right; keys up to \"" +
+         shown(last_key) + "\" can't be read");
+    return nullptr;
+  }
+  if (!is_partition) block->view = BlockView(block->bytes.data());
+  return blocks.insert(slot, std::move(block));
+}
+
+namespace {
+
+// A pinned block from its slot, if it is there.
+CachedBlock* pin_cached(BlockCache::Implementation& blocks, std::atomic<CachedBlock*>& slot) {
+  const base::EpochDomain::Guard guard(blocks.epochs);
+  CachedBlock* block = slot.load(std::memory_order_seq_cst);
+  if (block == nullptr) return nullptr;
+  block->pins.fetch_add(1, std::memory_order_relaxed);
+  if (!block->used.load(std::memory_order_relaxed)) block->used.store(true, std::memory_order_relaxed);
+  return block;
+}
+
+}  // namespace
+
+CachedBlock* Run::Implementation::partition(const Meta& opened, std::size_t index, Io io) {
+  auto& part = const_cast<Partition&>(opened.partitions[index]);
+  if (CachedBlock* block = pin_cached(cache->implementation(), part.block)) return block;
+  return io == Io::none ? nullptr : load(part.block, part.handle, true, part.last_key);
+}
+
+CachedBlock* Run::Implementation::data_block(const Meta& opened, std::size_t part, std::uint32_t index,
+                                             const Handle& handle, Io io) {
+  std::atomic<CachedBlock*>& slot = opened.partitions[part].data_blocks[index];
+  if (CachedBlock* block = pin_cached(cache->implementation(), slot)) return block;
+  return io == Io::none ? nullptr : load(slot, handle, false, opened.partitions[part].last_key);
+}
+
+bool decode_partition(CachedBlock& block) {
+  const std::string_view bytes = block.bytes;
+  if (bytes.size() < 4) return false;
+  const auto index_bytes = base::load_little<std::uint32_t>(bytes.data());
+  if (index_bytes > bytes.size() - 4 || !BlockView::verify(bytes.substr(4, index_bytes))) return false;
+  block.view = BlockView(bytes.data() + 4);
+  if (block.view.count() > kPartitionBlocks) return false;
+  for (std::uint32_t i = 0; i < block.view.count(); ++i) {
+    Record record;
+    block.view.read_value(i, record);
+    if (record.value.size() != kHandleBytes) return false;
+  }
+  const std::size_t filter_at = (4UL + index_bytes + kFilterLineBytes - 1) / kFilterLineBytes * kFilterLineBytes;
+  if (filter_at + kFilterLineBytes > bytes.size() || (bytes.size() - filter_at) % kFilterLineBytes != 0) return false;
+  block.filter = bytes.data() + filter_at;
+  block.filter_line_count = (bytes.size() - filter_at) / kFilterLineBytes;
+  return true;
+}
+
+}  // namespace ingot::runs

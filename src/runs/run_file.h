@@ -1,0 +1,90 @@
+// An open run file: its meta block in memory, its blocks read, verified, healed and cached. What Run and its cursors
+// share.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runs/block_cache.h"
+#include "runs/run.h"
+#include "runs/run_format.h"
+
+namespace ingot::runs {
+
+// One partition: up to kPartitionBlocks data blocks, their index and filter.
+struct Partition {
+  std::string last_key;
+  Handle handle;
+  std::uint32_t block_count = 0;
+  std::atomic<CachedBlock*> block{nullptr};                  // the partition block
+  std::unique_ptr<std::atomic<CachedBlock*>[]> data_blocks;  // made with the meta
+};
+
+// The meta block, and what hangs on it.
+struct Meta {
+  std::vector<Partition> partitions;
+  std::vector<std::uint64_t> heads;  // of the partitions' last keys, behind the prefix they share
+  std::string prefix;
+  struct Erasure {
+    std::string begin;
+    std::string end;
+    std::uint64_t version;
+  };
+  std::vector<Erasure> erasures;
+  std::uint64_t covered_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+
+  // The partition that could hold `key`, or partitions.size().
+  [[nodiscard]] std::size_t partition_for(std::string_view key) const;
+};
+
+struct Run::Implementation {
+  Implementation(storage::Directory& where, std::string file_path, RunSummary run_summary,
+                 std::shared_ptr<BlockCache> block_cache, std::function<void(const std::string&)> message_hook);
+  ~Implementation();
+
+  // The meta, read at first use. Null: not there (io none), or failed.
+  const Meta* open(Io io);
+  // A block through the cache, pinned for the caller; null if not cached (io none), or failed. Inside or outside of a
+  // guard.
+  CachedBlock* partition(const Meta& meta, std::size_t index, Io io);
+  CachedBlock* data_block(const Meta& meta, std::size_t partition, std::uint32_t index, const Handle& handle, Io io);
+
+  // The decompressed bytes of a block, verified by checksum, healed if need be. False: failed, and why() says why.
+  bool read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw, std::string_view first_key,
+                  std::string_view last_key);
+  // The same from stored bytes that were read already; false if they are damaged.
+  bool unpack(std::string_view stored, const Handle& handle, std::string& raw) const;
+  void fail(const std::string& what);
+
+  storage::Directory& directory;
+  const std::string path;
+  const RunSummary summary;
+  const std::shared_ptr<BlockCache> cache;
+  const std::function<void(const std::string&)> on_message;
+  const std::uint64_t name_hash;
+
+  base::Mutex mutex;  // opening, why
+  std::unique_ptr<storage::File> file;
+  std::unique_ptr<Meta> meta_owner;
+  std::atomic<const Meta*> meta{nullptr};
+  std::string why;
+  std::atomic<bool> rewrite{false};
+
+ private:
+  CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
+                    std::string_view last_key);
+  bool read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes);
+  bool decode_meta(std::string_view raw, Meta& decoded) const;
+};
+
+// A partition block's parts. False: not a partition block.
+bool decode_partition(CachedBlock& block);
+
+std::unique_ptr<Cursor> make_run_cursor(std::shared_ptr<const Run> self, Run::Implementation& run, bool sequential);
+
+}  // namespace ingot::runs

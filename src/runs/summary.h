@@ -1,0 +1,19 @@
+// A run's summary as edits and checkpoints carry it:
+//
+//   byte kSummaryFormat | sized name | varints: file bytes, records, erased, range erasures, data bytes, least version,
+//   greatest version | u64 least expiry | u64 greatest expiry | sized smallest | sized largest
+//   | varint count of extensions (0 in this format; each sized bytes: bounds of a partial reference, for clones)
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "runs/run.h"
+
+namespace ingot::runs {
+
+void append_summary(std::string& out, const RunSummary& summary);
+// False: the bytes are not a summary, or of a format that this release does not know.
+[[nodiscard]] bool take_summary(base::ByteReader& reader, RunSummary& summary);
+
+}  // namespace ingot::runs
