@@ -120,7 +120,7 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   if (known && durable.sequence <= published.sequence) tail_.durable = std::max(tail_.durable, durable.sequence);
   if (base::broken(base::Break::log_skip_takeover_scan)) return load_image();
 
-  LogReader finder(files_, false, options_.on_message);
+  LogReader finder(files_, options_.on_message);
   finder.begin(tail_, tail_segment_);
   Goal goal;
   goal.thorough = !known;  // then nothing but the log can say what must be there
@@ -131,6 +131,7 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
     if (found == Read::caught_up) found = finder.walk(Goal{}, nullptr);
   }
   healed_ += finder.healed();
+  finder.write_repairs();
   if (found != Read::caught_up) {
     set_why(finder.why());
     if (found == Read::corrupt) set_problem(finder.why());

@@ -24,7 +24,7 @@ DirectoryLog::DirectoryLog(storage::Directory& directory, Live& live, DirectoryL
       options_(std::move(options)),
       files_(directory, options_.store_id, options_.segment_bytes, options_.read_only),
       fork_generation_(base::fork_generation()),
-      reader_(files_, options_.read_only, options_.on_message) {
+      reader_(files_, options_.on_message) {
   reader_.on_start = [this](const Start& start) {
     starts_[start.segment] = start;
     starts_.erase(starts_.begin(), starts_.lower_bound(released_.load(std::memory_order_relaxed)));
@@ -131,6 +131,7 @@ Read DirectoryLog::read(const Sink& sink) {
   if (cursor.chain.version > seen_version_.load(std::memory_order_relaxed)) {
     seen_version_.store(cursor.chain.version, std::memory_order_release);
   }
+  write_repairs(reader_);
   if (options_.read_only) return outcome;
   LiveCell durable;
   if (!memory_.load(kLiveDurableAt, durable) || durable.sequence < cursor.chain.sequence) {
@@ -142,6 +143,16 @@ Read DirectoryLog::read(const Sink& sink) {
     }
   }
   return outcome;
+}
+
+void DirectoryLog::write_repairs(LogReader& reader) {
+  if (reader.has_repairs() && !options_.read_only) {
+    const base::Instant deadline = base::deadline_after(base::now(), kRepairPatience);
+    Lock lock(mutex_);
+    const Busy busy(*this, lock, deadline);
+    if (busy && acquire(lock, deadline)) reader.write_repairs();
+  }
+  reader.drop_repairs();
 }
 
 Position DirectoryLog::position() const {
@@ -224,6 +235,7 @@ Append DirectoryLog::append_at_tail(Lock& lock, const Draft& draft, std::uint64_
   tail_.chain.version += draft.transaction_count;
   tail_.chain.time_micros = header.time_micros;
   tail_.home = header.home;
+  tail_.sealed = false;
 
   Sync outcome = Sync::done;
   if (draft.durable) {
@@ -263,9 +275,16 @@ bool DirectoryLog::sync(base::Instant deadline) {
   Lock lock(mutex_);
   if (durable_version_.load(std::memory_order_acquire) >= target && !unsynced()) return true;
   const Busy busy(*this, lock, deadline);
-  if (!busy || !acquire(lock, deadline) || !wait_for_sync(lock, deadline)) return false;
+  if (!busy) {
+    set_why(closing() ? "the store is closed" : "the log is busy: " + problem());
+    return false;
+  }
+  if (!acquire(lock, deadline) || !wait_for_sync(lock, deadline)) return false;
   while (failing_) {
-    if (base::now() >= deadline || closing()) return false;
+    if (base::now() >= deadline || closing()) {
+      set_why(closing() ? "the store is closed" : problem());
+      return false;
+    }
     (void)changed_.wait_until(lock, deadline);
   }
   return !unsynced() || sync_tail(lock, deadline, nullptr) == Sync::done;
@@ -333,7 +352,7 @@ void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64
                          std::vector<std::string>& damage) {
   entries = bytes = healed = 0;
   if (is_child()) return;
-  LogReader reader(files_, options_.read_only, options_.on_message);
+  LogReader reader(files_, options_.on_message);
   Goal goal;
   Read outcome = Read::unavailable;
   if (published_end(goal)) outcome = reader.begin(start);
@@ -346,6 +365,7 @@ void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64
   }
   healed = reader.healed();
   healed_ += healed;
+  write_repairs(reader);
   if (outcome != Read::caught_up) damage.push_back(reader.why().empty() ? why() : reader.why());
 }
 

@@ -72,6 +72,7 @@ class DirectoryLog final : public Log {
   void adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
   // The published end of the log, for a reader; false: unknown (then `why` is set).
   bool published_end(Goal& goal);
+  void write_repairs(LogReader& reader);
   Version scout();  // read-only handles: looks how far the log goes
 
   Append append_at_tail(Lock& lock, const Draft& draft, std::uint64_t payload_bytes, base::Instant deadline);
@@ -157,7 +158,6 @@ class DirectoryLog final : public Log {
   std::shared_ptr<SegmentFile> tail_segment_;
   GroupImage image_;  // [tail_.settled, tail_.offset), while held_
   std::uint64_t image_segment_ = 0;
-  std::uint64_t sealed_ = 0;       // the offset behind the last seal
   std::uint64_t written_end_ = 0;  // sectors up to here were written whole
   std::uint64_t next_number_ = 0;  // the next segment's number, if must_roll_
   base::Hash128 nonce_;
@@ -192,7 +192,8 @@ inline constexpr base::Duration kRetry = std::chrono::milliseconds(1);
 inline constexpr base::Duration kSpareRetry = std::chrono::seconds(1);
 inline constexpr base::Duration kBackOffMax = std::chrono::milliseconds(200);
 inline constexpr base::Duration kUndecidedMax = std::chrono::seconds(30);
-inline constexpr base::Duration kInternalDeadline = std::chrono::seconds(10);  // where the caller gave none
+inline constexpr base::Duration kRepairPatience = std::chrono::milliseconds(100);  // else another time
+inline constexpr base::Duration kInternalDeadline = std::chrono::seconds(10);      // where the caller gave none
 inline constexpr std::uint64_t kUnsyncedWakeBytes = 2ULL << 20;  // the background sync starts before its time
 inline constexpr std::uint64_t kUnsyncedBytesMax =
     8ULL << 20;  // appends wait for it: bounds memory and what a roll must sync

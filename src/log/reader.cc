@@ -11,6 +11,7 @@ namespace {
 
 // More sectors than this that can't be read are no damage but a device that fails.
 constexpr std::size_t kUnreadableDamageMax = 1;
+constexpr std::size_t kRepairsMax = 1024;  // more is written back another time
 
 }  // namespace
 
@@ -151,36 +152,39 @@ bool LogReader::heal() {
   if (on_message_) {
     on_message_("log: healed " + std::to_string(sectors.size()) + " damaged sectors of " + place());
   }
-  if (read_only_) return true;
   for (const std::uint64_t sector : sectors) {
-    const std::string bytes(window_->at(sector, kSectorBytes), kSectorBytes);
-    // The next sync of this segment covers it. If it fails: the patch is served, and healed again by the next reader.
-    if (const auto failed = segment_->file->write_at(sector, bytes); failed && on_message_) {
-      on_message_("log: writing a healed sector back failed: " + failed.text());
-    }
+    if (repairs_.size() >= kRepairsMax) break;
+    repairs_.push_back({segment_, sector, std::string(window_->at(sector, kSectorBytes), kSectorBytes)});
   }
   return true;
 }
 
-bool LogReader::still_ours() {
+void LogReader::write_repairs() {
+  for (const Repair& repair : repairs_) {
+    if (!still_ours(*repair.segment)) continue;
+    // The next sync of this segment covers it. If that fails: the next reader heals it again.
+    if (const auto failed = repair.segment->file->write_at(repair.offset, repair.bytes); failed && on_message_) {
+      on_message_("log: writing a healed sector back failed: " + failed.text());
+    }
+  }
+  repairs_.clear();
+}
+
+// Whether the file is still the segment that it was when it was opened.
+bool LogReader::still_ours(const SegmentFile& segment) {
   for (std::uint64_t copy = 0; copy < 2; ++copy) {
     std::array<char, kSegmentHeaderBytes> bytes{};
     std::size_t got = 0;
     SegmentHeader header;
-    if (segment_->file->read_at(copy * kSectorBytes, bytes, got) || got != bytes.size()) continue;
+    if (segment.file->read_at(copy * kSectorBytes, bytes, got) || got != bytes.size()) continue;
     if (decode_segment_header(bytes.data(), header) != HeaderCheck::good) continue;
-    if (header.number != cursor_.segment) return false;  // recycled under us
+    if (header.number != segment.header.number) return false;  // recycled
   }
   // Without a name it was collected, and may be half overwritten.
-  return files_.exists(cursor_.segment);
+  return files_.exists(segment.header.number);
 }
 
 Read LogReader::nothing_follows(const Goal& goal) {
-  if (!still_ours()) {
-    base::probe("log: a segment went away under a reader");
-    why_ = "the log was collected under a slow reader, in " + place();
-    return Read::gone;
-  }
   const bool missing = successor_ || goal.sequence != kToTheEnd;
   EntryHeader evidence;
   std::optional<std::uint64_t> where;
@@ -239,6 +243,11 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
       if (successor == Successor::there) continue;
     }
     if (!successor_ && goal.sequence == kToTheEnd && !goal.thorough) return Read::caught_up;
+    if (!still_ours(*segment_)) {
+      base::probe("log: a segment went away under a reader");
+      why_ = "the log was collected under a slow reader, in " + place();
+      return Read::gone;
+    }
     if (heal()) continue;
     return nothing_follows(goal);
   }

@@ -1,5 +1,6 @@
 // Following the log from a cursor over one segment after the other, healing what is damaged on the way. Nothing is
-// written but healed sectors. One thread at a time.
+// written: what was healed is served from memory, and kept as repairs, for whoever holds the commit lock to write back.
+// (Without the lock the file may be recycled at any moment, and be another segment.) One thread at a time.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,8 @@ struct Goal {
 
 class LogReader {
  public:
-  LogReader(SegmentFiles& files, bool read_only, std::function<void(const std::string&)> on_message)
-      : files_(files), read_only_(read_only), on_message_(std::move(on_message)) {}
+  LogReader(SegmentFiles& files, std::function<void(const std::string&)> on_message)
+      : files_(files), on_message_(std::move(on_message)) {}
 
   /// To the start of a segment; then `skip_to` passes over what was before `start`, silently.
   Read begin(const Start& start);
@@ -46,6 +47,10 @@ class LogReader {
   void refresh() {
     if (window_) window_->refresh();
   }
+  /// Writes back what was healed, if its segments are still what they were. The commit lock is held.
+  void write_repairs();
+  void drop_repairs() { repairs_.clear(); }
+  [[nodiscard]] bool has_repairs() const { return !repairs_.empty(); }
   /// Called before the first entry of each home segment, with what precedes it.
   std::function<void(const Start&)> on_start;
 
@@ -57,11 +62,10 @@ class LogReader {
   bool heal();
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);
-  bool still_ours();
+  bool still_ours(const SegmentFile& segment);
   std::string place() const;
 
   SegmentFiles& files_;
-  bool read_only_;
   std::function<void(const std::string&)> on_message_;
   Cursor cursor_;
   std::shared_ptr<SegmentFile> segment_;
@@ -72,6 +76,12 @@ class LogReader {
   std::uint64_t home_ = 0;  // of the last entry delivered
   bool skipping_ = false;   // until the entry that `start` names
   base::Hash128 skip_to_;
+  struct Repair {
+    std::shared_ptr<SegmentFile> segment;
+    std::uint64_t offset;
+    std::string bytes;
+  };
+  std::vector<Repair> repairs_;  // at most what one read heals
   std::string why_;
   std::uint64_t healed_ = 0;
 };

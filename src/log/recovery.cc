@@ -29,13 +29,13 @@ Read DirectoryLog::create_first_segment(std::string& why) {
 Read DirectoryLog::open(const Sink& sink, std::string& why) {
   SegmentFiles::Listing listing;
   storage::IoError failed;
-  if (!options_.read_only) failed = files_.make_directory();
+  const bool alone = live_handle_.alone();
+  if (alone && !options_.read_only) failed = files_.make_directory();
   if (!failed) failed = files_.list(listing);
   if (failed && !(options_.read_only && failed.code() == ENOENT)) {
     why = "opening the log in " + directory_.where() + ": " + failed.text();
     return Read::unavailable;
   }
-  const bool alone = live_handle_.alone();
   if (alone) files_.tidy();
   if (listing.segments.empty() && options_.start.segment == 1) {
     if (options_.read_only) {
@@ -55,7 +55,7 @@ Read DirectoryLog::open(const Sink& sink, std::string& why) {
   }
   seen_version_.store(reader_.cursor().chain.version, std::memory_order_release);
   if (options_.read_only) {
-    scout_ = std::make_unique<LogReader>(files_, true, options_.on_message);
+    scout_ = std::make_unique<LogReader>(files_, options_.on_message);
     scout_->begin(reader_.cursor(), reader_.segment());
   }
   start_threads();
@@ -84,12 +84,14 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   }
   adopt_tail(reader_.cursor(), reader_.segment());
   if (options_.read_only) return Read::caught_up;
+  reader_.write_repairs();
 
   // Nobody else has the store open, so the lock is free.
   Lock lock(mutex_);
   const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
   const Busy busy(*this, lock, deadline);
-  if (unsynced() && !base::broken(base::Break::log_skip_recovery_sync)) {
+  if (!base::broken(base::Break::log_skip_recovery_sync)) {
+    // Always: who named the last segment may have been killed, or told of an error, before its name was durable.
     if (const auto failed = directory_.sync_directory("log")) {
       why = "syncing the log's directory: " + failed.text();
       return Read::unavailable;

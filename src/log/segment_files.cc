@@ -41,8 +41,8 @@ std::string SegmentFiles::path_of(std::uint64_t number) {
 
 storage::IoError SegmentFiles::make_directory() {
   const auto failed = directory_.make_directory("log");
-  if (failed.code() == EEXIST) return {};
-  if (failed) return failed;
+  if (failed && failed.code() != EEXIST) return failed;
+  // Also if it was there: who made it may have been killed before it was durable.
   return directory_.sync_directory("");
 }
 

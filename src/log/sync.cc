@@ -223,7 +223,7 @@ bool DirectoryLog::carry_over(const Cursor& upto) {
 // Called when nothing else is under way.
 void DirectoryLog::seal(Lock& lock) {
   durable_at_ = base::kNever;
-  if (unsynced() || tail_.in_group() || must_roll_ || sealed_ == tail_.offset || tail_.offset == kEntriesStart ||
+  if (unsynced() || tail_.in_group() || must_roll_ || tail_.sealed || tail_.offset == kEntriesStart ||
       tail_.offset + 2 * kSectorBytes > tail_segment_->header.bytes) {
     return;
   }
@@ -246,7 +246,8 @@ void DirectoryLog::seal(Lock& lock) {
     image_.restart(at);
     return;
   }
-  tail_.offset = tail_.group_start = sealed_ = at + kSectorBytes;
+  tail_.offset = tail_.group_start = at + kSectorBytes;
+  tail_.sealed = true;
   (void)sync_tail(lock, base::deadline_after(base::now(), kSpareRetry), nullptr);
   durable_at_ = base::kNever;
 }

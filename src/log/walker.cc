@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace ingot::log {
 namespace {
@@ -65,6 +66,7 @@ void take(Cursor& cursor, const Parsed& parsed, std::uint64_t offset, Found& fou
   cursor.chain.time_micros = header.time_micros;
   cursor.chain.link = parsed.identity;
   cursor.home = header.home;
+  cursor.sealed = false;
   found.header = header;
   found.identity = parsed.identity;
   found.offset = offset;
@@ -171,19 +173,23 @@ Step next_entry(Window& window, Cursor& cursor, Found& found) {
   // At the start of a group; or in one whose parity is damaged, if there is anything behind it.
   const bool certain = !cursor.in_group();
   std::uint64_t start = certain ? cursor.offset : parity_end(cursor);
-  for (int seals = 0; seals < 2; ++seals, start += kSectorBytes) {
+  for (bool damaged_seal = false;; start += kSectorBytes) {
     const Parsed first = parse(window, start);
     if (first.check == HeaderCheck::newer_format) return Step::newer_format;
-    if (first.check != HeaderCheck::good || !follows(first, cursor.chain)) continue;  // perhaps a damaged seal
+    if (first.check != HeaderCheck::good || !follows(first, cursor.chain)) {
+      if (std::exchange(damaged_seal, true)) break;
+      continue;
+    }
     if (takes_sequence(first.header.kind)) {
       if (!certain) base::probe("log: walked over damaged parity");
       take(cursor, first, start, found);
       return Step::entry;
     }
-    if (first.header.kind == RecordKind::seal) {
-      cursor.durable = std::max(cursor.durable, first.header.durable_mark);
-      begin_group(cursor, start + kSectorBytes);
-    }
+    if (first.header.kind != RecordKind::seal) break;
+    cursor.durable = std::max(cursor.durable, first.header.durable_mark);
+    begin_group(cursor, start + kSectorBytes);
+    cursor.sealed = true;
+    damaged_seal = false;
   }
   return Step::end;
 }

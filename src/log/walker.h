@@ -3,8 +3,8 @@
 //
 // After the end `e` of an entry in the group that starts at `g`, the next entry stands at `e`; or, if the group ended
 // there, at the start of the next one, which follows the parity entry at sector_up(e). A seal may stand at the start of
-// a group; then the group starts in the sector after it. The length of a parity entry follows from e - g, and a seal
-// has one sector: so damage to either hides nothing.
+// a group; then the group starts in the sector after it (or after another one: a store that is opened twice). The
+// length of a parity entry follows from e - g, and a seal has one sector: so damage to either hides nothing.
 #pragma once
 
 #include <memory>
@@ -33,6 +33,7 @@ struct Cursor {
   std::uint64_t group_start = kEntriesStart;  // of the group that `offset` is in; equal to it if that has no entry yet
   Chain chain;
   std::uint64_t home = 0;                 // of the last entry: the segment it was first written to
+  bool sealed = false;                    // a seal was the last thing
   std::uint64_t durable = 0;              // highest durable mark seen
   std::uint64_t settled = kEntriesStart;  // start of the first group of this segment that is not known durable
   Chain settled_chain;                    // the log at that point
