@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Builds everything and runs all tests; installs what is missing. The last line says `N passed, M failed`.
+#
+#   scripts/test.sh             all of it: release, sanitizers, clang with fuzzing, style, simulator (about ten minutes on two cores)
+#   scripts/test.sh --quick     the release build's tests only
+#   scripts/test.sh --hours H   and after it H hours of simulator seeds and kills
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+quick=no hours=0
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --quick) quick=yes; shift ;;
+    --hours) hours=${2:?--hours needs a number}; shift 2 ;;
+    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
+  esac
+done
+
+scripts/install-dependencies.sh test
+jobs=$(nproc)
+logs=build/logs
+mkdir -p "$logs"
+passed=0 failed=0 summary=()
+
+# note NAME PASSED FAILED SECONDS
+note() {
+  passed=$((passed + $2)) failed=$((failed + $3))
+  summary+=("$(printf '%-28s %5d passed %3d failed %6d s' "$1" "$2" "$3" "$4")")
+  printf '%s\n' "${summary[-1]}"
+}
+
+# check NAME COMMAND…: one check, passed or failed; its output is shown only if it failed
+check() {
+  local name=$1 begun=$SECONDS
+  shift
+  if "$@" >"$logs/$name.log" 2>&1; then
+    note "$name" 1 0 $((SECONDS - begun))
+  else
+    tail -n 60 "$logs/$name.log"
+    note "$name" 0 1 $((SECONDS - begun))
+  fi
+}
+
+build() { cmake --preset "$1" && cmake --build "build/$1" -j "$jobs"; }
+
+# suite PRESET [ctest arguments…]: builds it and runs its tests
+suite() {
+  local preset=$1 begun=$SECONDS log="$logs/$1-tests.log"
+  shift
+  if ! build "$preset" >"$logs/$preset-build.log" 2>&1; then
+    grep -E 'error|FAILED' "$logs/$preset-build.log" | head -n 40 || true
+    note "$preset build" 0 1 $((SECONDS - begun))
+    return 0
+  fi
+  ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=error "$@" >"$log" 2>&1 || true
+  local line total bad
+  line=$(grep -E '[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$log" || true)
+  total=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line")
+  bad=$(sed -E 's/.*passed, ([0-9]+) tests.*/\1/' <<<"$line")
+  if [ -z "$total" ]; then total=1 bad=1; fi
+  if [ "$bad" != 0 ]; then
+    grep -nE '\*\*\*Failed|\*\*\*Timeout|Failure|FAILED|ERROR: |WARNING: ThreadSanitizer|runtime error|SUMMARY' "$log" | head -n 80 || true
+    sed -n '/The following tests FAILED/,$p' "$log" | head -n 40
+  fi
+  note "$preset tests" $((total - bad)) "$bad" $((SECONDS - begun))
+}
+
+format_is_right() { git ls-files -z '*.h' '*.cc' | xargs -0 clang-format --dry-run -Werror; }
+tidy_is_clean() {
+  git ls-files -z 'src/*.cc' 'simulator/*.cc' | xargs -0 -P "$jobs" -n 4 clang-tidy --quiet -p build/debug 2>/dev/null
+}
+stands_alone() { ! git grep -nIE '\.\./shared|/work/' -- . ':!scripts/test.sh'; }
+fuzz() {
+  local target=$1 name=${1##*/}
+  local corpus="fuzz/corpus/${name#fuzz_}" fresh
+  fresh=$(mktemp -d)
+  mkdir -p "$corpus"
+  "$target" -max_total_time=5 -max_len=65536 -timeout=10 -print_final_stats=1 "$fresh" "$corpus"
+  rm -rf "$fresh"
+}
+
+suite release
+if [ -x build/release/simulator/ingot-simulator ]; then
+  check simulator build/release/simulator/ingot-simulator --first-seed 1 --seeds 3000 --jobs "$jobs"
+fi
+if [ "$quick" = no ]; then
+  export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  suite asan
+  TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" suite tsan
+  suite debug
+  for target in build/debug/fuzz/fuzz_*; do
+    [ -f "$target" ] && [ -x "$target" ] && check "${target##*/}" fuzz "$target"
+  done
+  check format format_is_right
+  check tidy tidy_is_clean
+fi
+check stands-alone stands_alone
+if [ "$hours" != 0 ]; then
+  check simulator-long build/release/simulator/ingot-simulator --first-seed 1000000 --hours "$hours" --jobs "$jobs"
+fi
+
+printf '\n%s\n' "${summary[@]}"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
