@@ -28,8 +28,8 @@ bool expired(std::int64_t expires_micros, std::int64_t time_micros) {
 }
 
 const RecordNode* visible(const RecordNode* record, std::uint64_t version) {
-  while (record != nullptr && record->version > version) record = record->older;
-  return record;
+  if (record == nullptr || record->version <= version) return record;
+  return record->newest_where([version](const RecordNode& other) { return other.version <= version; });
 }
 
 }  // namespace
@@ -46,23 +46,26 @@ struct Memtable::Implementation {
     version_max.store(version, std::memory_order_release);
   }
 
-  // A record that is complete but for `extra_bytes` at `extra` and the value.
+  // A record that is complete but for its own extra bytes, at `extra`, and the value.
   struct Draft {
     RecordNode* node;
     char* extra;
     char* value;
   };
-  Draft draft(std::string_view key, std::uint64_t version, RecordKind kind, std::uint8_t extra_bytes,
+  Draft draft(std::string_view key, std::uint64_t version, RecordKind kind, std::uint8_t own_extra_bytes,
               std::size_t value_bytes, const RecordNode* older) {
     assert(key.size() <= 0xffff && value_bytes <= 0xffffffff);
+    const std::uint8_t jump_bytes = older == nullptr ? 0 : RecordNode::kJumpBytes;
+    const auto extra_bytes = static_cast<std::uint8_t>(jump_bytes + own_extra_bytes);
     void* memory = arena.allocate(sizeof(RecordNode) + extra_bytes + key.size() + value_bytes);
     auto* node = new (memory)
         RecordNode{version, older,      static_cast<std::uint32_t>(value_bytes), static_cast<std::uint16_t>(key.size()),
                    kind,    extra_bytes};
     char* extra = reinterpret_cast<char*>(node + 1);
+    if (older != nullptr) older->store_jump_after(extra);
     char* to = extra + extra_bytes;
     if (!key.empty()) std::memcpy(to, key.data(), key.size());
-    return {node, extra, to + key.size()};
+    return {node, extra + jump_bytes, to + key.size()};
   }
 
   void insert(const RecordNode* node) {
@@ -169,8 +172,8 @@ std::int64_t Memtable::fold(const Found& found, bool base_present, std::int64_t 
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(base_value) + last->sum());
   }
   // The base expired between two operands: the count began anew with the later one.
-  const RecordNode* before = last;
-  while (before != nullptr && expired(base_expires, before->last_time_micros())) before = before->older;
+  const RecordNode* before = last->newest_where(
+      [base_expires](const RecordNode& operand) { return !expired(base_expires, operand.last_time_micros()); });
   return static_cast<std::int64_t>(last->sum() - (before == nullptr ? 0 : before->sum()));
 }
 

@@ -29,31 +29,68 @@
 
 namespace ingot::engine {
 
-// One version of a key, in the arena: this header, `extra_bytes`, the key, the value.
+// One version of a key, in the arena: this header, `extra_bytes`, the key, the value. The extra bytes are
+//   if there is an older version:  16: a pointer to some older one, and how many there are
+//   a value that expires:           8: when
+//   an add:                        16: the commit times of the first and the last of the operands that it sums up
+//
+// A key may get very many versions, and a reader may want an old one. The second pointer leads as far back as in a
+// skew-binary list (Myers, "An applicative random-access stack", 1983): log2(n) steps reach any version.
 struct RecordNode {
   std::uint64_t version;
   const RecordNode* older;  // the version before, or null
   std::uint32_t value_bytes;
   std::uint16_t key_bytes;
   runs::RecordKind kind;
-  std::uint8_t extra_bytes;  // 0; 8: the expiry; 16: commit times of an add's first and last operand
+  std::uint8_t extra_bytes;
 
+  static constexpr std::uint8_t kJumpBytes = 16;
   static constexpr std::uint8_t kExpiryBytes = 8;
   static constexpr std::uint8_t kTimesBytes = 16;
 
   [[nodiscard]] const char* extra() const { return reinterpret_cast<const char*>(this + 1); }
-  [[nodiscard]] std::string_view key() const { return {extra() + extra_bytes, key_bytes}; }
-  [[nodiscard]] std::string_view value() const { return {extra() + extra_bytes + key_bytes, value_bytes}; }
+  [[nodiscard]] const char* extra_end() const { return extra() + extra_bytes; }
+  [[nodiscard]] std::string_view key() const { return {extra_end(), key_bytes}; }
+  [[nodiscard]] std::string_view value() const { return {extra_end() + key_bytes, value_bytes}; }
   [[nodiscard]] std::int64_t expires_micros() const {
-    return extra_bytes == kExpiryBytes ? static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra())) : 0;
+    if (kind != runs::RecordKind::value || (extra_bytes & kExpiryBytes) == 0) return 0;
+    return static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra_end() - 8));
   }
   [[nodiscard]] std::int64_t first_time_micros() const {
-    return static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra()));
+    return static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra_end() - 16));
   }
   [[nodiscard]] std::int64_t last_time_micros() const {
-    return static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra() + 8));
+    return static_cast<std::int64_t>(base::load_little<std::uint64_t>(extra_end() - 8));
   }
   [[nodiscard]] std::uint64_t sum() const { return base::load_little<std::uint64_t>(value().data()); }
+
+  // The first version of a key leads to itself.
+  [[nodiscard]] const RecordNode* jump() const {
+    if (older == nullptr) return this;
+    return reinterpret_cast<const RecordNode*>(base::load_little<std::uint64_t>(extra()));
+  }
+  [[nodiscard]] std::uint64_t depth() const {
+    return older == nullptr ? 0 : base::load_little<std::uint64_t>(extra() + 8);
+  }
+  // What stands in the jump bytes of the record that comes after `this`.
+  void store_jump_after(char* to) const {
+    const RecordNode* far = jump();
+    const bool merge = depth() - far->depth() == far->depth() - far->jump()->depth();
+    const RecordNode* target = merge ? far->jump() : this;
+    base::store_little(to, static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(target)));
+    base::store_little(to + 8, depth() + 1);
+  }
+  // The newest of this record and older ones for which `wanted` holds, or null. It holds for all older ones, too.
+  template <class Wanted>
+  [[nodiscard]] const RecordNode* newest_where(Wanted wanted) const {
+    const RecordNode* record = this;
+    while (!wanted(*record)) {
+      if (record->older == nullptr) return nullptr;
+      const RecordNode* far = record->jump();
+      record = wanted(*far) ? record->older : far;
+    }
+    return record;
+  }
 };
 static_assert(sizeof(RecordNode) == 24);
 static_assert(kInternalKeyBytesMax <= 0xffff, "key_bytes has 16 bits");

@@ -443,6 +443,28 @@ TEST(Memtable, ABaseBelowThatExpiresBetweenOperandsCountsForTheEarlierOnesOnly) 
   EXPECT_EQ(expires, 45);
 }
 
+TEST(Memtable, AnyOfManyVersionsOfOneKeyIsFound) {
+  Memtable table(1);
+  constexpr std::uint64_t kVersions = 200'000;  // each looked for one by one would take hours
+  for (std::uint64_t i = 1; i <= kVersions; ++i) {
+    table.add("sum", 2 * i, static_cast<std::int64_t>(i), 1);
+    table.put("last", 2 * i, 0, std::to_string(i));
+  }
+  Memtable::Found found;
+  EXPECT_FALSE(table.get("last", 1, found));
+  EXPECT_FALSE(table.get("sum", 1, found));
+  for (std::uint64_t version = 2; version <= 2 * kVersions + 1; ++version) {
+    const std::uint64_t count = version / 2;
+    ASSERT_TRUE(table.get("last", version, found));
+    ASSERT_EQ(found.value, std::to_string(count));
+    ASSERT_TRUE(table.get("sum", version, found));
+    std::int64_t expires = 0;
+    // A base that expired at half of the operands' time.
+    const auto half = static_cast<std::int64_t>(count / 2 + 1);
+    ASSERT_EQ(table.fold(found, true, 1000, half, expires), static_cast<std::int64_t>(count) - half + 1);
+  }
+}
+
 TEST(Memtable, HoldsLargeKeysAndValues) {
   Memtable table(1);
   const std::string key(kInternalKeyBytesMax, 'k');
