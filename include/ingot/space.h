@@ -30,7 +30,10 @@ class ScanState;
 
 struct PutOptions {
   /// After this long the record is gone, for every reader at once. At least 1 µs.
-  std::optional<std::chrono::microseconds> ttl;
+  std::optional<std::chrono::microseconds> ttl = std::nullopt;
+  /// The same as a point in time: microseconds since 1970, 0: never. Not together with `ttl`. A time that has passed is
+  /// allowed: nobody sees the record.
+  std::int64_t expires_micros = 0;
 };
 
 struct ScanOptions {
