@@ -202,7 +202,7 @@ void Disk::begin(const char* what, std::uint64_t a, std::uint64_t b, std::string
 void Disk::take_time(std::uint64_t low_nanos, std::uint64_t high_nanos) {
   if (!scheduler_.in_fiber()) return;
   std::uint64_t nanos = chance_.magnitude(low_nanos, high_nanos);
-  if (strikes(profile_.slow, Fault::slow)) nanos = chance_.magnitude(1'000'000'000, 60'000'000'000);
+  if (strikes(profile_.slow, Fault::slow)) nanos = chance_.magnitude(100'000'000, 8'000'000'000);
   scheduler_.sleep_for(base::Duration(static_cast<std::int64_t>(nanos)));
 }
 
@@ -216,12 +216,11 @@ bool Disk::strikes(std::uint32_t per_million, Fault fault) {
 bool Disk::out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t needed = image.pages_needed(offset, bytes);
   if (needed == 0) return false;
-  if (full_) {
-    if (chance_.per_million(profile_.full_ends)) full_ = false;
-  } else if (chance_.per_million(profile_.full_begins)) {
-    full_ = true;
+  if (!full() && chance_.per_million(profile_.full_begins)) {
+    const auto lasts = static_cast<std::int64_t>(chance_.magnitude(1'000'000, 2'000'000'000));
+    full_until_ = scheduler_.time() + base::Duration(lasts);
   }
-  if (!full_ && pages_used() + needed <= pages_max_) return false;
+  if (!full() && pages_used() + needed <= pages_max_) return false;
   scheduler_.report().count(Fault::no_space);
   scheduler_.trace().event("fault", needed, 0, fault_name(Fault::no_space));
   return true;
@@ -238,6 +237,7 @@ void Disk::process_died(Process& process) {
       ++sync;
     }
   }
+  scheduler_.report().count(Fault::killed_write, static_cast<std::uint64_t>(std::erase(writing_, &process)));
   std::size_t left_open = 0;
   for (auto open = opens_.begin(); open != opens_.end();) {
     Open& each = *open++;
@@ -303,7 +303,7 @@ IoError Disk::open(std::string_view path, OpenMode mode, std::unique_ptr<storage
     NodePointer found_node;
     if (mode == OpenMode::create) {
       if (found != at.directory->names.end()) return IoError(EEXIST);
-      if (full_ && !chance_.per_million(profile_.full_ends)) {
+      if (full()) {
         scheduler_.report().count(Fault::no_space);
         return IoError(ENOSPC);
       }
@@ -430,7 +430,7 @@ IoError Disk::free_bytes(std::uint64_t& bytes) {
   HostMemory host;
   begin("free bytes");
   const std::uint64_t used = pages_used();
-  bytes = full_ || used >= pages_max_ ? 0 : (pages_max_ - used) * kPageBytes;
+  bytes = full() || used >= pages_max_ ? 0 : (pages_max_ - used) * kPageBytes;
   return {};
 }
 
@@ -475,7 +475,12 @@ IoError Disk::OpenedFile::write_at(std::uint64_t offset, std::string_view bytes)
     }
     image.write(offset + done, bytes.substr(done, count), disk_.chance_);
     done += count;
-    if (in_pieces && done < bytes.size()) disk_.scheduler_.step();
+    if (in_pieces && done < bytes.size()) {
+      Process* const process = disk_.scheduler_.current_process();
+      disk_.writing_.push_back(process);
+      disk_.scheduler_.step();
+      disk_.writing_.erase(std::find(disk_.writing_.begin(), disk_.writing_.end(), process));
+    }
   }
   disk_.take_time(1'000, 50'000);
   return {};

@@ -32,8 +32,7 @@ class Disk final : public storage::Directory {
   void set_faults(const FaultProfile& profile) { profile_ = profile; }
   [[nodiscard]] const FaultProfile& faults() const { return profile_; }
   /// Full from now on, or not any more.
-  void set_full(bool full) { full_ = full; }
-  [[nodiscard]] bool full() const { return full_; }
+  void set_full(bool full) { full_until_ = full ? base::kNever : base::Instant{}; }
 
   /// The machine stops: all processes die, and the disk keeps what the chance leaves. From the director or an action.
   void lose_power();
@@ -94,6 +93,7 @@ class Disk final : public storage::Directory {
   void take_time(std::uint64_t low_nanos, std::uint64_t high_nanos);
   void begin(const char* what, std::uint64_t a = 0, std::uint64_t b = 0, std::string_view detail = {});
   bool strikes(std::uint32_t per_million, Fault fault);
+  [[nodiscard]] bool full() const { return scheduler_.time() < full_until_; }
   bool out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t bytes);
   void close(Open& open);
   void process_died(Process& process);
@@ -103,7 +103,7 @@ class Disk final : public storage::Directory {
   Chance chance_;
   FaultProfile profile_;
   std::uint64_t pages_max_;
-  bool full_ = false;
+  base::Instant full_until_{};
   std::uint64_t next_node_ = 1;
   std::vector<Node*> nodes_;  // all that are alive, by number: named, open, or only on the medium
   NodePointer root_;
@@ -117,6 +117,7 @@ class Disk final : public storage::Directory {
     FileImage::Syncing syncing;
   };
   std::list<PendingSync> syncs_;
+  std::vector<const Process*> writing_;  // who is between two pages of a write
 };
 
 }  // namespace ingot::simulator

@@ -30,7 +30,6 @@ FaultProfile FaultProfile::draw(Chance& chance) {
   profile.open_error = likelihood(1'000, 50'000);
   profile.slow = likelihood(100, 10'000);
   profile.full_begins = likelihood(1'000, 100'000);
-  profile.full_ends = static_cast<std::uint32_t>(chance.magnitude(20'000, 500'000));
   profile.garbage_page = chance.percent(30) ? static_cast<std::uint32_t>(chance.magnitude(10'000, 500'000)) : 0;
   profile.names_in_order = chance.percent(70);
   return profile;

@@ -30,7 +30,7 @@ namespace ingot::simulator {
   X(write_error, "write error")            /* EIO, a part may be written */                                  \
   X(no_space, "no space")                  /* ENOSPC */                                                      \
   X(open_error, "too many files")          /* EMFILE */                                                      \
-  X(slow, "slow i/o")                      /* an operation that takes a second or more */                    \
+  X(slow, "slow i/o")                      /* an operation that takes 0.1 to 8 seconds */                    \
   X(bit_flip, "bit flip")                  /* one bit, in place */                                           \
   X(damaged_sector, "damaged sector")      /* 512 or 4096 bytes of noise or zeros, in place */               \
   X(killed_write, "half a write")          /* a process killed inside a write of several pages */
@@ -52,8 +52,7 @@ struct FaultProfile {
   std::uint32_t sync_error = 0;
   std::uint32_t open_error = 0;
   std::uint32_t slow = 0;
-  std::uint32_t full_begins = 0;  ///< per operation that takes space: the disk is full from now on
-  std::uint32_t full_ends = 0;    ///< per operation that found it full: there is space again
+  std::uint32_t full_begins = 0;  ///< per operation that takes space: the disk is full from now on, for a while
   // At a power loss:
   std::uint32_t garbage_page = 0;  ///< per page under write
   bool names_in_order = true;      ///< lost names are the newest ones (a journal); else any of them

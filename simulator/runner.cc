@@ -77,9 +77,9 @@ std::string one_line(std::string text) {
   return text;
 }
 
-SeedResult run_checked(const Scenario& scenario, std::uint64_t seed, const RunOptions& options, Report& report) {
-  SeedResult result = run_seed(scenario, seed, options.print_trace ? stdout : nullptr, report);
-  if (result.failure.empty() && seed % kRepeatedOneIn == 0 && !options.print_trace) {
+SeedResult run_checked(const Scenario& scenario, std::uint64_t seed, Report& report) {
+  SeedResult result = run_seed(scenario, seed, nullptr, report);
+  if (result.failure.empty() && seed % kRepeatedOneIn == 0) {
     Report unused;
     const SeedResult again = run_seed(scenario, seed, nullptr, unused);
     if (again.hash != result.hash) result.failure = "run twice, it did not do the same: something is not deterministic";
@@ -87,15 +87,15 @@ SeedResult run_checked(const Scenario& scenario, std::uint64_t seed, const RunOp
   return result;
 }
 
-[[noreturn]] void work(const Scenario& scenario, const RunOptions& options, std::uint64_t first, std::uint64_t count,
-                       int output, Progress& progress) {
+[[noreturn]] void work(const Scenario& scenario, std::uint64_t first, std::uint64_t count, int output,
+                       Progress& progress) {
   progress_of_this_worker = &progress;
   catch_crashes();
   Report report;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     progress.seed = seed;
     alarm(kSecondsPerSeedMax);
-    const SeedResult result = run_checked(scenario, seed, options, report);
+    const SeedResult result = run_checked(scenario, seed, report);
     alarm(0);
     char line[96];
     std::snprintf(line, sizeof line, "%s\t%" PRIu64 "\t%016" PRIx64 "\t", result.failure.empty() ? "pass" : "fail",
@@ -174,7 +174,7 @@ void Run::start_worker() {
   const pid_t pid = fork();
   if (pid == 0) {
     close(ends[0]);
-    work(scenario_, options_, range.first, range.end - range.first, ends[1], *progress);
+    work(scenario_, range.first, range.end - range.first, ends[1], *progress);
   }
   close(ends[1]);
   if (pid < 0) {
@@ -246,7 +246,7 @@ void Run::reap(Worker& worker) {
 }
 
 bool Run::run() {
-  const std::uint64_t jobs = options_.print_trace ? 1 : options_.jobs;
+  const std::uint64_t jobs = options_.jobs;
   while (more() || !workers_.empty()) {
     while (workers_.size() < jobs && more()) start_worker();
     std::vector<pollfd> waits;
@@ -268,9 +268,24 @@ bool Run::run() {
   return failed_ == 0;
 }
 
+// With their traces, in this process: for a person, and a debugger.
+bool print_seeds(const Scenario& scenario, const RunOptions& options) {
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = options.first_seed; seed < options.first_seed + options.seeds; ++seed) {
+    Report report;
+    const SeedResult result = run_seed(scenario, seed, stdout, report);
+    std::printf("seed %" PRIu64 ": hash %016" PRIx64 ", %s\n%s", seed, result.hash,
+                result.failure.empty() ? "passed" : ("failed: " + result.failure).c_str(), report.text().c_str());
+    if (!result.failure.empty()) ++failed;
+  }
+  std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", options.seeds - failed, failed);
+  return failed == 0;
+}
+
 }  // namespace
 
 bool run_seeds(const Scenario& scenario, const RunOptions& options) {
+  if (options.print_trace) return print_seeds(scenario, options);
   Run run(scenario, options);
   return run.run();
 }

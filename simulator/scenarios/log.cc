@@ -76,6 +76,13 @@ class Session {
   void check_all();
   log::Version ask_published();
   log::Sink sink();
+  // Whether what we read last is still part of the log: a slow reader may find it collected, and opens anew.
+  bool was_collected() {
+    const LogHistory::Checkpoint& newest = history().checkpoint();
+    return newest.start.segment > view_.from_segment && newest.index >= view_.index;
+  }
+  // An operation was refused: is there a reason?
+  void refused(const char* what, base::Duration patience);
 
   LogWorld& shared_;
   const Plan& plan_;
@@ -127,6 +134,12 @@ log::Sink Session::sink() {
   };
 }
 
+void Session::refused(const char* what, base::Duration patience) {
+  const bool something_is_wrong = !plan_.must_succeed && (!shared_.calm || patience < 30s);
+  if (log_.why().empty()) fail(std::string(what) + " is refused and does not say why");
+  if (!something_is_wrong && !was_collected()) fail(std::string(what) + " waited in vain: " + log_.why());
+}
+
 // Returns false if this session is over.
 bool Session::read() {
   const log::Version floor = history().published_floor();
@@ -137,7 +150,7 @@ bool Session::read() {
       return true;
     case log::Read::gone:
       world().report.outcome("read: gone");
-      if (history().checkpoint().index <= view_.index) fail("gone, and nobody released it: " + log_.why());
+      if (!was_collected()) fail("gone, and nobody released it: " + log_.why());
       stop_ = true;
       return false;
     case log::Read::corrupt:
@@ -160,7 +173,7 @@ bool Session::append_one(base::Random& random) {
       plan_.must_succeed ? base::Duration(10min) : kPatience[random.below(kPatience.size())];
   if (random.below(3) == 0 && !log_.prepare(base::now() + patience)) {
     world().report.outcome("prepare: no");
-    if ((shared_.calm && patience >= 30s) || plan_.must_succeed) fail("prepare waited in vain: " + log_.why());
+    refused("prepare", patience);
   }
   if (random.below(20) == 0) return true;  // prepared, and thought better of it
   constexpr int kTries = 50;
@@ -191,8 +204,7 @@ bool Session::append_one(base::Random& random) {
     history().append_refused(draft.attempt);
     if (outcome == log::Append::unavailable) {
       world().report.outcome("append: unavailable");
-      if ((shared_.calm && patience >= 30s) || plan_.must_succeed) fail("an append waited in vain: " + log_.why());
-      if (log_.why().empty()) fail("an append is unavailable and does not say why");
+      refused("an append", patience);
       return true;
     }
     world().report.outcome("append: lost");
@@ -243,7 +255,7 @@ void Session::sync_some() {
       world().report.outcome("sync: done");
     } else {
       world().report.outcome("sync: unavailable");
-      if (shared_.calm) fail("a sync waited in vain: " + log_.why());
+      refused("a sync", 30s);
     }
   }
 }
@@ -304,7 +316,9 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
       world.disk, *opened.live, options, [&](const log::Entry& entry) { shared.history.observe(view, entry); }, outcome,
       why);
   if (log == nullptr) {
-    world.report.outcome(outcome == log::Read::unavailable ? "open: unavailable" : "open: corrupt");
+    world.report.outcome(outcome == log::Read::unavailable ? "open: unavailable"
+                         : outcome == log::Read::gone      ? "open: gone"
+                                                           : "open: corrupt");
     shared.history.open_failed(view, outcome, why);
     if (outcome == log::Read::unavailable && (shared.calm || plan.must_succeed)) {
       world.scheduler.fail("log: it can't be opened, and nothing is wrong: " + why);
@@ -369,11 +383,13 @@ class Director {
 
  private:
   void round(bool pauses) {
-    const bool power = chance_.percent(50);
+    enum class End { quiet, power, kill_all };
+    const End end = chance_.percent(40) ? End::power : chance_.percent(40) ? End::kill_all : End::quiet;
     power_lost_ = false;
     const std::uint64_t sync_errors = world_.report.counted(Fault::sync_error);
-    if (power) {
-      world_.scheduler.after_steps(chance_.magnitude(50, 20'000), [this] { lose_power(); });
+    if (end != End::quiet) {
+      world_.scheduler.after_steps(chance_.magnitude(50, 20'000),
+                                   [this, end] { end == End::power ? lose_power() : kill_all(); });
     }
     std::vector<Plan> plans(chance_.between(1, 4));
     for (Plan& plan : plans) plan = draw_plan(chance_);
@@ -382,7 +398,7 @@ class Director {
     if (pauses) {
       base::sleep_for(base::Duration(static_cast<std::int64_t>(chance_.magnitude(10'000, 20'000'000))));
       Process& process = *running[chance_.below(running.size())];
-      const auto length = base::Duration(static_cast<std::int64_t>(chance_.magnitude(1'000'000, 100'000'000'000)));
+      const auto length = base::Duration(static_cast<std::int64_t>(chance_.magnitude(1'000'000, 10'000'000'000)));
       if (process.running()) world_.scheduler.pause(process, length);
     }
     if (chance_.one_in(8)) {
@@ -390,7 +406,13 @@ class Director {
       const auto jump = static_cast<std::int64_t>(chance_.magnitude(1'000, 100'000'000'000));
       world_.scheduler.jump_wall_clock(chance_.one_in(2) ? jump : -jump);
     }
-    for (Process* process : running) world_.scheduler.wait_for_end(*process);
+    closed_ = true;
+    for (Process* process : running) {
+      world_.scheduler.wait_for_end(*process);
+      closed_ = closed_ && process->state() == Process::State::ended;
+    }
+    for (const Plan& plan : plans) closed_ = closed_ && plan.closes;
+    closed_ = closed_ && shared_.calm;                // else a close may not have been able to write its seal
     world_.scheduler.after_steps(~0ULL >> 1, [] {});  // the power holds
     if (chance_.one_in(3) && !power_lost_) lose_power();
     if (!power_lost_) shared_.history.all_gone(world_.report.counted(Fault::sync_error) != sync_errors);
@@ -401,6 +423,12 @@ class Director {
         world_.scheduler.start("log" + std::to_string(++started_), [this, &plan] { open_and_run(shared_, plan); });
     if (chance_.percent(40)) world_.scheduler.kill_after(process, chance_.magnitude(5, 10'000));
     return process;
+  }
+
+  void kill_all() {
+    for (const auto& process : world_.scheduler.processes()) {
+      if (process->number() != 0) world_.scheduler.kill(*process);
+    }
   }
 
   void lose_power() {
@@ -425,12 +453,28 @@ class Director {
       if (image->is_settled(offset)) settled.push_back(offset);
     }
     if (settled.empty()) return;
+    if (closed_ && chance_.one_in(4)) {
+      ruin(file.path, settled);
+      return;
+    }
     static constexpr Damage kKinds[] = {Damage::bit_flip,  Damage::noise_512,  Damage::noise_4096,
                                         Damage::zeros_512, Damage::zeros_4096, Damage::unreadable};
     const std::uint64_t page = settled[chance_.below(settled.size())];
     const Damage kind = kKinds[chance_.below(std::size(kKinds))];
     const std::uint64_t inside = chance_.below(kPageBytes);
     if (world_.disk.damage(file.path, page + inside, kind)) opens_at_damage_ = shared_.history.opens();
+  }
+
+  // More than can be healed, after a clean close, and in the first half, so that what stands behind it tells.
+  void ruin(const std::string& path, const std::vector<std::uint64_t>& settled) {
+    const std::size_t half = settled.size() / 2;
+    if (half < 3) return;
+    const std::size_t first = chance_.between(2, half - 1);
+    const std::size_t end = std::min<std::size_t>(half, first + chance_.between(1, 12));
+    const Damage kind = chance_.one_in(2) ? Damage::noise_4096 : Damage::zeros_4096;
+    for (std::size_t i = first; i < end; ++i) world_.disk.damage(path, settled[i], kind);
+    shared_.history.damaged_beyond_redundancy();
+    world_.report.outcome("damaged beyond redundancy");
   }
 
   // The world is good again. Everything that was promised is there, and the log goes on.
@@ -459,6 +503,7 @@ class Director {
   FaultProfile profile_;
   bool damages_ = false;
   bool power_lost_ = false;
+  bool closed_ = false;  // the last who had the log open closed it, and nobody was killed
   std::uint64_t started_ = 0;
   std::uint64_t opens_at_damage_ = ~0ULL;
 };

@@ -53,6 +53,7 @@ LogHistory::View LogHistory::begin_open() {
   HostMemory host;
   View view;
   view.number = ++views_;
+  view.from_segment = checkpoint_.start.segment;
   view.index = checkpoint_.index;
   view.version = checkpoint_.start.version;
   view.time_micros = checkpoint_.start.time_micros;
@@ -125,7 +126,9 @@ void LogHistory::open_failed(const View& view, log::Read outcome, std::string_vi
   if (outcome == log::Read::corrupt && !beyond_redundancy_) {  // 8
     fail("an opening says corrupt: " + std::string(why));
   }
-  if (outcome == log::Read::gone) fail("an opening from the newest checkpoint says gone: " + std::string(why));
+  if (outcome == log::Read::gone && view.from_segment == checkpoint_.start.segment) {
+    fail("an opening from the newest checkpoint says gone: " + std::string(why));
+  }
   if (outcome == log::Read::caught_up) fail("an opening caught up and gave no log");
 }
 

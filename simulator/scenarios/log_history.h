@@ -40,8 +40,9 @@ class LogHistory {
     std::int64_t time_micros = 0;
     std::uint64_t segment = 0;
     bool opening = true;
-    std::uint64_t must_reach = 0;  // how many entries the opening must find
-    std::uint64_t number = 0;      // of the view
+    std::uint64_t must_reach = 0;    // how many entries the opening must find
+    std::uint64_t number = 0;        // of the view
+    std::uint64_t from_segment = 0;  // where the opening began
   };
 
   /// Where openings start: a checkpoint that an application would have written.
