@@ -97,6 +97,8 @@ void copy_store(Engine& engine, HeldView held, const std::string& where,
   mark.reset();
   require(target->remove(kMark));
   require(write_store_header(*target, header));  // from here on it is a store
+  // Opened once: that makes its log, so that it can be opened read-only, and shows that it opens.
+  Engine::open(open_directory_at(where), where, {})->close();
 }
 
 }  // namespace ingot::engine

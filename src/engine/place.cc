@@ -52,14 +52,6 @@ void refuse_network(const std::string& where) {
                   "), where locks between processes can be lost without a sign. Put the store on a local disk.");
 }
 
-std::unique_ptr<storage::Directory> open_directory(const std::string& where) {
-  refuse_network(where);
-  std::unique_ptr<storage::Directory> directory;
-  if (const storage::IoError error = storage::open_posix_directory(where, directory))
-    throw_path_error(where, error.code(), "open it");
-  return directory;
-}
-
 void make_directory(const std::string& where) {
   std::error_code error;
   fs::create_directory(where, error);
@@ -67,6 +59,14 @@ void make_directory(const std::string& where) {
 }
 
 }  // namespace
+
+std::unique_ptr<storage::Directory> open_directory_at(const std::string& where) {
+  refuse_network(where);
+  std::unique_ptr<storage::Directory> directory;
+  if (const storage::IoError error = storage::open_posix_directory(where, directory))
+    throw_path_error(where, error.code(), "open it");
+  return directory;
+}
 
 std::unique_ptr<storage::Directory> directory_at(const std::string& where, const Options& options) {
   if (where.empty()) throw Error(ErrorCode::invalid_argument, "open: the path of the store is empty");
@@ -90,7 +90,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
     throw Error(ErrorCode::not_a_store,
                 where + " is not a directory. Give a directory: a new one, an empty one, or a store.");
   }
-  return open_directory(where);
+  return open_directory_at(where);
 }
 
 std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
@@ -107,7 +107,7 @@ std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
     throw Error(ErrorCode::invalid_argument,
                 "copy to " + where + ": it is a file. Name a directory that does not exist yet.");
   }
-  return open_directory(where);
+  return open_directory_at(where);
 }
 
 }  // namespace ingot::engine
