@@ -129,9 +129,15 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
     goal.sequence = published.sequence;
     found = finder.walk(goal, nullptr);
     if (found == Read::caught_up) found = finder.walk(Goal{}, nullptr);
+    if (found == Read::corrupt && suspect && finder.cursor().chain.sequence >= tail_.durable) {
+      // Its writer died while a sync of it failed or was under way, and the cache has let go of what it could not
+      // write. It was never durable. Whoever has read it finds it gone.
+      base::probe("log: published entries were lost with their writer");
+      say("entries of the log that were not synced are lost after an error of the device: " + finder.why());
+      found = Read::caught_up;
+    }
   }
   healed_ += finder.healed();
-  finder.write_repairs();
   if (found != Read::caught_up) {
     set_why(finder.why());
     if (found == Read::corrupt) set_problem(finder.why());
@@ -142,9 +148,10 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   tail_segment_ = finder.segment();
   if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
   written_end_ = sector_up(tail_.offset);
+  if (moved) must_roll_ = false;
+  if (finder.has_repairs()) repair(finder);
   if (moved) {
     // Who made the segment may have died before its name was durable.
-    must_roll_ = false;
     if (const auto failed = directory_.sync_directory("log")) {
       set_why("syncing the log's directory: " + failed.text());
       must_roll_ = true;

@@ -14,6 +14,9 @@ constexpr base::Duration kWaitPoll = std::chrono::milliseconds(100);  // against
 constexpr base::Duration kScoutPoll = std::chrono::milliseconds(20);  // read-only, nobody tells
 constexpr std::size_t kStartsMax = 4096;                              // segments that a checkpoint may still ask for
 
+constexpr const char* kDiverged =
+    "entries that were published but not synced are gone after an error of the device: the store is to be opened anew";
+
 }  // namespace
 
 DirectoryLog::DirectoryLog(storage::Directory& directory, Live& live, DirectoryLogOptions options)
@@ -117,16 +120,46 @@ bool DirectoryLog::published_end(Goal& goal) {
   return true;
 }
 
+Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
+  const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
+  for (;;) {
+    // Published entries go away only if a sync failed, the cache let go of them, and their process died.
+    diverged_ = diverged_ || goal.sequence < reader_.cursor().chain.sequence;
+    if (diverged_) return Read::gone;
+    reader_.refresh();
+    const Read outcome = reader_.walk(goal, &sink);
+    if (outcome != Read::corrupt || options_.read_only || memory_.number(kLiveSyncingAt) == 0) return outcome;
+    // A sync fails or has failed, and the cache may have let go of what it could not write: whoever appended that has
+    // it in memory and is carrying it over to a new segment; or has died, and then it is ours to find out.
+    base::probe("log: a reader waits for entries to be carried over");
+    const base::Instant now = base::now();
+    if (now >= deadline) return Read::unavailable;
+    Lock lock(mutex_);
+    const Busy busy(*this, lock, now);
+    if (!busy || held_ || !acquire(lock, now)) {
+      lock.unlock();
+      base::sleep_for(kRetry);
+    }
+    if (!published_cell(goal)) return Read::unavailable;
+  }
+}
+
+bool DirectoryLog::published_cell(Goal& goal) const {
+  LiveCell cell;
+  if (!memory_.load(kLivePublishedAt, cell)) return false;
+  goal = {cell.sequence, cell.segment, true};
+  return true;
+}
+
 Read DirectoryLog::read(const Sink& sink) {
   if (is_child()) return Read::unavailable;
   Goal goal;
   if (!published_end(goal)) return Read::unavailable;
-  if (goal.sequence <= reader_.cursor().chain.sequence) return Read::caught_up;
-  reader_.refresh();
+  if (goal.sequence == reader_.cursor().chain.sequence && !diverged_) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
-  const Read outcome = reader_.walk(goal, &sink);
+  const Read outcome = read_to(goal, sink);
   healed_ += reader_.healed() - healed;
-  if (outcome != Read::caught_up) set_why(reader_.why());
+  if (outcome != Read::caught_up) set_why(outcome == Read::gone && diverged_ ? kDiverged : reader_.why());
   const Cursor& cursor = reader_.cursor();
   if (cursor.chain.version > seen_version_.load(std::memory_order_relaxed)) {
     seen_version_.store(cursor.chain.version, std::memory_order_release);
@@ -134,9 +167,11 @@ Read DirectoryLog::read(const Sink& sink) {
   write_repairs(reader_);
   if (options_.read_only) return outcome;
   LiveCell durable;
-  if (!memory_.load(kLiveDurableAt, durable) || durable.sequence < cursor.chain.sequence) {
+  const bool open = !memory_.load(kLiveDurableAt, durable) || durable.sequence < cursor.chain.sequence;
+  Lock lock(mutex_);
+  if (!held_ && !busy_ && cursor.chain.sequence > tail_.chain.sequence) advance_tail();
+  if (open) {
     // Whoever appended this will sync it; if that process dies, it is ours to do.
-    Lock lock(mutex_);
     if (unsynced_since_ == base::kNever && !held_) {
       unsynced_since_ = base::now() + 2 * kBackgroundSyncAfter;
       work_by(unsynced_since_ + kBackgroundSyncAfter);
@@ -145,12 +180,31 @@ Read DirectoryLog::read(const Sink& sink) {
   return outcome;
 }
 
+// Whoever takes the lock next goes on from where the owner has read to: what is before that may be collected.
+void DirectoryLog::advance_tail() {
+  Cursor read = reader_.cursor();
+  read.durable = std::max(read.durable, tail_.durable);
+  if (read.segment == tail_.segment && read.settled < tail_.settled) {
+    read.settled = tail_.settled;
+    read.settled_chain = tail_.settled_chain;
+  }
+  tail_ = read;
+  tail_segment_ = reader_.segment();
+}
+
+void DirectoryLog::repair(LogReader& reader) {
+  if (reader.write_repairs() != tail_.segment) return;
+  base::probe("log: a sync of healed sectors failed");
+  must_roll_ = true;
+  next_number_ = std::max(next_number_, tail_.segment + 1);
+}
+
 void DirectoryLog::write_repairs(LogReader& reader) {
   if (reader.has_repairs() && !options_.read_only) {
     const base::Instant deadline = base::deadline_after(base::now(), kRepairPatience);
     Lock lock(mutex_);
     const Busy busy(*this, lock, deadline);
-    if (busy && acquire(lock, deadline)) reader.write_repairs();
+    if (busy && acquire(lock, deadline) && wait_for_sync(lock, deadline)) repair(reader);
   }
   reader.drop_repairs();
 }
@@ -194,7 +248,10 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
     return Append::unavailable;
   }
   if (!acquire(lock, deadline)) return Append::unavailable;
-  if (tail_.chain.sequence != reader_.cursor().chain.sequence) {
+  if (tail_.chain.sequence == reader_.cursor().chain.sequence && tail_.chain.link != reader_.cursor().chain.link) {
+    diverged_ = true;
+  }
+  if (tail_.chain.sequence != reader_.cursor().chain.sequence || diverged_) {
     hold_until_ = base::now() + kHoldForOwner;
     return Append::lost;
   }
@@ -271,9 +328,10 @@ Append DirectoryLog::append_at_tail(Lock& lock, const Draft& draft, std::uint64_
 
 bool DirectoryLog::sync(base::Instant deadline) {
   if (!usable()) return options_.read_only;
-  const Version target = published();
+  LiveCell cell;
+  const bool known = memory_.load(kLivePublishedAt, cell);
   Lock lock(mutex_);
-  if (durable_version_.load(std::memory_order_acquire) >= target && !unsynced()) return true;
+  if (known && tail_.settled_chain.sequence >= cell.sequence) return true;
   const Busy busy(*this, lock, deadline);
   if (!busy) {
     set_why(closing() ? "the store is closed" : "the log is busy: " + problem());
@@ -366,6 +424,7 @@ void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64
   healed = reader.healed();
   healed_ += healed;
   write_repairs(reader);
+  if (outcome == Read::gone) return;  // collected meanwhile: that is no damage
   if (outcome != Read::caught_up) damage.push_back(reader.why().empty() ? why() : reader.why());
 }
 

@@ -72,6 +72,10 @@ class DirectoryLog final : public Log {
   void adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
   // The published end of the log, for a reader; false: unknown (then `why` is set).
   bool published_end(Goal& goal);
+  bool published_cell(Goal& goal) const;
+  Read read_to(Goal goal, const Sink& sink);
+  void advance_tail();
+  void repair(LogReader& reader);
   void write_repairs(LogReader& reader);
   Version scout();  // read-only handles: looks how far the log goes
 
@@ -136,6 +140,7 @@ class DirectoryLog final : public Log {
   // The owner's.
   LogReader reader_;
   std::map<std::uint64_t, Start> starts_;
+  bool diverged_ = false;                   // what was read is not in the log any more
   std::atomic<std::uint64_t> released_{0};  // segments below it were released
 
   // Read-only handles without others to follow.

@@ -9,8 +9,6 @@
 namespace ingot::log {
 namespace {
 
-// More sectors than this that can't be read are no damage but a device that fails.
-constexpr std::size_t kUnreadableDamageMax = 1;
 constexpr std::size_t kRepairsMax = 1024;  // more is written back another time
 
 }  // namespace
@@ -112,6 +110,22 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
   return Successor::trouble;
 }
 
+// Our segment was collected. What we have read may have been carried over to a later one, which is still there.
+bool LogReader::reattach() {
+  SegmentFiles::Listing listing;
+  if (files_.list(listing)) return false;
+  for (auto number = listing.segments.rbegin(); number != listing.segments.rend(); ++number) {
+    storage::IoError error;
+    if (*number <= cursor_.segment || files_.open(*number, successor_, healed_, error) != OpenSegment::good) break;
+    if (successor_->header.start.sequence <= cursor_.chain.sequence) {
+      base::probe("log: a slow reader went on in a later segment");
+      return true;
+    }
+  }
+  successor_.reset();
+  return false;
+}
+
 bool LogReader::enter_successor() {
   const Chain& start = successor_->header.start;
   if (start.sequence == cursor_.chain.sequence && !(start == cursor_.chain)) return false;
@@ -159,15 +173,35 @@ bool LogReader::heal() {
   return true;
 }
 
-void LogReader::write_repairs() {
-  for (const Repair& repair : repairs_) {
+// Else a second damage to this group could not be healed.
+void LogReader::heal_parity(Found& found) {
+  const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
+  const std::uint64_t payload_bytes = found.header.payload_bytes;
+  if (const char* entry = window_->at(found.offset, kEntryHeaderBytes + payload_bytes);
+      found.payload.data() != nullptr) {
+    found.payload = {entry + kEntryHeaderBytes, static_cast<std::size_t>(payload_bytes)};
+  }
+  if (bytes.empty() || repairs_.size() >= kRepairsMax) return;
+  healed_ += 1;
+  repairs_.push_back({segment_, sector_up(found.bare_end), bytes});
+  if (on_message_) on_message_("log: healed the redundancy of a group before " + place());
+}
+
+std::uint64_t LogReader::write_repairs() {
+  std::uint64_t failed_segment = 0;
+  for (std::size_t index = 0; index < repairs_.size(); ++index) {
+    const Repair& repair = repairs_[index];
     if (!still_ours(*repair.segment)) continue;
-    // The next sync of this segment covers it. If that fails: the next reader heals it again.
-    if (const auto failed = repair.segment->file->write_at(repair.offset, repair.bytes); failed && on_message_) {
-      on_message_("log: writing a healed sector back failed: " + failed.text());
+    auto failed = repair.segment->file->write_at(repair.offset, repair.bytes);
+    const bool last = index + 1 == repairs_.size() || repairs_[index + 1].segment != repair.segment;
+    if (!failed && last) {
+      failed = repair.segment->file->sync_data();
+      if (failed) failed_segment = repair.segment->header.number;
     }
+    if (failed && on_message_) on_message_("log: writing a healed sector back failed: " + failed.text());
   }
   repairs_.clear();
+  return failed_segment;
 }
 
 // Whether the file is still the segment that it was when it was opened.
@@ -189,7 +223,9 @@ Read LogReader::nothing_follows(const Goal& goal) {
   EntryHeader evidence;
   std::optional<std::uint64_t> where;
   if (!missing) where = durable_beyond(*window_, cursor_, evidence);
-  if (window_->unreadable().size() > kUnreadableDamageMax) {
+  // One unreadable sector is damage like any other: if an acknowledged entry began there, its parity would have been
+  // found. Two may hide both.
+  if (window_->unreadable_from(cursor_.offset)) {
     why_ = "reading " + place() + ": " + storage::IoError(window_->error()).text();
     return Read::unavailable;
   }
@@ -222,12 +258,16 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     Found found;
     const Chain before = cursor_.chain;
-    switch (next_entry(*window_, cursor_, found)) {
+    const Step step = next_entry(*window_, cursor_, found);
+    if (found.bare_end > 0) heal_parity(found);
+    switch (step) {
       case Step::entry:
         if (found.header.sequence > delivered_) {
           deliver(found, before, sink);
         } else if (found.header.sequence == delivered_ && found.identity != delivered_link_) {
-          return damage("an entry that was read before is another one in the next segment");
+          base::probe("log: what was read before is not in the log any more");
+          why_ = "entries that were not synced are gone after an error of the device, in " + place();
+          return Read::gone;
         }
         continue;
       case Step::newer_format:
@@ -244,6 +284,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (!successor_ && goal.sequence == kToTheEnd && !goal.thorough) return Read::caught_up;
     if (!still_ours(*segment_)) {
+      if (reattach()) continue;
       base::probe("log: a segment went away under a reader");
       why_ = "the log was collected under a slow reader, in " + place();
       return Read::gone;

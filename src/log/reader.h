@@ -47,8 +47,10 @@ class LogReader {
   void refresh() {
     if (window_) window_->refresh();
   }
-  /// Writes back what was healed, if its segments are still what they were. The commit lock is held.
-  void write_repairs();
+  /// Writes back what was healed, if its segments are still what they were, and syncs it. The commit lock is held, and
+  /// no sync is under way. Returns the last segment whose sync failed (0: none): if that is the tail's, nothing in it
+  /// that was not durable can be trusted to a later sync.
+  std::uint64_t write_repairs();
   void drop_repairs() { repairs_.clear(); }
   [[nodiscard]] bool has_repairs() const { return !repairs_.empty(); }
   /// Called before the first entry of each home segment, with what precedes it.
@@ -57,9 +59,11 @@ class LogReader {
  private:
   enum class Successor { none, there, trouble };
   Successor look_for_successor(Read& trouble);
+  bool reattach();
   bool enter_successor();
   void deliver(const Found& found, const Chain& before, const Sink* sink);
   bool heal();
+  void heal_parity(Found& found);
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);
   bool still_ours(const SegmentFile& segment);

@@ -84,7 +84,7 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   }
   adopt_tail(reader_.cursor(), reader_.segment());
   if (options_.read_only) return Read::caught_up;
-  reader_.write_repairs();
+  if (reader_.has_repairs()) repair(reader_);
 
   // Nobody else has the store open, so the lock is free.
   Lock lock(mutex_);

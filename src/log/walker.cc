@@ -10,7 +10,8 @@ namespace ingot::log {
 namespace {
 
 constexpr std::uint64_t kChunkBytesMax = 1ULL << 20;
-constexpr std::size_t kUnreadableKept = 1024;    // only their number matters beyond
+constexpr std::size_t kUnreadableKept = 1024;    // more is a device that fails
+constexpr int kReadTries = 3;                    // of a sector; a bus may hiccup
 constexpr std::size_t kParityCandidatesMax = 8;  // remains of earlier groups that started at the same place
 
 // What stands at one offset.
@@ -120,8 +121,10 @@ void Window::read_sectors(std::uint64_t offset, std::uint64_t bytes) {
   for (std::uint64_t at = 0; at < bytes; at += kSectorBytes) {
     const std::uint64_t length = std::min(kSectorBytes, bytes - at);
     std::size_t got = 0;
-    const storage::IoError failed =
-        segment_.file->read_at(offset + at, {buffer_.data() + at, static_cast<std::size_t>(length)}, got);
+    storage::IoError failed(EIO);
+    for (int tries = 0; failed && tries < kReadTries; ++tries) {
+      failed = segment_.file->read_at(offset + at, {buffer_.data() + at, static_cast<std::size_t>(length)}, got);
+    }
     if (failed) {
       got = 0;
       error_ = failed.code();
@@ -132,6 +135,16 @@ void Window::read_sectors(std::uint64_t offset, std::uint64_t bytes) {
     }
     std::memset(buffer_.data() + at + got, 0, length - got);
   }
+}
+
+bool Window::unreadable_from(std::uint64_t offset) const {
+  bool here = false;
+  bool later = false;
+  for (const std::uint64_t sector : unreadable_) {
+    here = here || sector == sector_down(offset);
+    later = later || sector > offset;
+  }
+  return here && later;
 }
 
 void Window::patch(std::uint64_t offset, std::string_view sector) {
@@ -173,6 +186,14 @@ Step next_entry(Window& window, Cursor& cursor, Found& found) {
   // At the start of a group; or in one whose parity is damaged, if there is anything behind it.
   const bool certain = !cursor.in_group();
   std::uint64_t start = certain ? cursor.offset : parity_end(cursor);
+  const auto found_behind = [&] {
+    if (certain) return;
+    base::probe("log: walked over damaged parity");
+    found.bare_start = cursor.group_start;
+    found.bare_end = cursor.offset;
+    found.bare_chain = cursor.chain;
+  };
+  found.bare_end = 0;
   for (bool damaged_seal = false;; start += kSectorBytes) {
     const Parsed first = parse(window, start);
     if (first.check == HeaderCheck::newer_format) return Step::newer_format;
@@ -181,17 +202,36 @@ Step next_entry(Window& window, Cursor& cursor, Found& found) {
       continue;
     }
     if (takes_sequence(first.header.kind)) {
-      if (!certain) base::probe("log: walked over damaged parity");
+      if (cursor.in_group()) found_behind();
       take(cursor, first, start, found);
       return Step::entry;
     }
     if (first.header.kind != RecordKind::seal) break;
+    if (cursor.in_group()) found_behind();
     cursor.durable = std::max(cursor.durable, first.header.durable_mark);
     begin_group(cursor, start + kSectorBytes);
     cursor.sealed = true;
     damaged_seal = false;
   }
   return Step::end;
+}
+
+std::string rebuild_parity(Window& window, std::uint64_t start, std::uint64_t end, const Chain& chain) {
+  const char* group = window.at(start, end - start);
+  if (group == nullptr) return {};
+  EntryHeader header;
+  header.kind = RecordKind::parity;
+  header.payload_bytes = parity_payload_bytes(end - start);
+  header.sequence = chain.sequence;
+  header.base_version = chain.version + 1;
+  header.time_micros = chain.time_micros;
+  header.link = chain.link;
+  header.home = window.segment().header.number;
+  std::string bytes(sector_up(entry_bytes(header.payload_bytes)), '\0');
+  encode_entry_header(header, bytes.data());
+  encode_parity(start, {group, static_cast<std::size_t>(end - start)}, bytes.data() + kEntryHeaderBytes);
+  finish_entry(bytes.data(), header.payload_bytes, window.segment().seed, sector_up(end));
+  return bytes;
 }
 
 bool heal_at(Window& window, const Cursor& cursor, std::vector<std::uint64_t>& sectors) {

@@ -69,7 +69,8 @@ class Window {
   }
   /// What was rebuilt, and counts instead of what the file holds.
   void patch(std::uint64_t offset, std::string_view sector);
-  [[nodiscard]] const std::vector<std::uint64_t>& unreadable() const { return unreadable_; }
+  /// Whether the sector at `offset` could not be read, and a later one neither.
+  [[nodiscard]] bool unreadable_from(std::uint64_t offset) const;
   [[nodiscard]] int error() const { return error_; }  // errno of the last sector that could not be read
   [[nodiscard]] const SegmentFile& segment() const { return segment_; }
 
@@ -101,11 +102,18 @@ struct Found {
   base::Hash128 identity;
   std::uint64_t offset = 0;
   std::string_view payload;  // valid until the window is used again
+  // If the parity of the group before was damaged: that group.
+  std::uint64_t bare_start = 0;
+  std::uint64_t bare_end = 0;
+  Chain bare_chain;
   [[nodiscard]] Entry entry() const;
 };
 
 /// Moves `cursor` over the next entry. At the end it still moves over the parity and the seal that stand there.
 Step next_entry(Window& window, Cursor& cursor, Found& found);
+
+/// The parity entry of the group [start, end), all of whose entries were verified; `chain` is the log at its end.
+std::string rebuild_parity(Window& window, std::uint64_t start, std::uint64_t end, const Chain& chain);
 
 /// Looks for the parity of the group that should stand at the cursor, and rebuilds what is damaged: true if something
 /// was rebuilt, which `window` shows from then on; `sectors`: their offsets.
