@@ -1,0 +1,10 @@
+# Runs PROGRAM twice on DIRECTORY: on a new store, and on the one that its first run left.
+file(REMOVE_RECURSE ${DIRECTORY})
+foreach(run first second)
+  execute_process(COMMAND ${PROGRAM} ${DIRECTORY} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "the ${run} run of ${PROGRAM} ended with ${status}\n${out}${err}")
+  endif()
+endforeach()
+file(REMOVE_RECURSE ${DIRECTORY})
+message(STATUS "${out}")

@@ -1,0 +1,73 @@
+// copy, check: the verbs that read every byte.
+#include "cli/json.h"
+#include "cli/text.h"
+#include "cli/verb.h"
+
+namespace ingot::cli {
+
+Exit run_copy(Context& context) {
+  const bool both = context.argument_count() == 2;
+  if (both && context.arguments.has("store") && *context.arguments.value("store") != context.argument(0)) {
+    throw UsageError("Copy from where? Give either -s STORE and TO, or FROM and TO.");
+  }
+  const std::string from = both ? context.argument(0) : context.where();
+  const std::string& to = context.argument(both ? 1 : 0);
+  const Store store = open_store(from, Access::read);
+  Progress progress;
+  std::uint64_t bytes = 0;
+  store.copy(to, [&](const CopyProgress& copied) {
+    bytes = copied.bytes_done;
+    if (progress.due()) progress.show("copying  " + share_text(copied.bytes_done, copied.bytes_total));
+  });
+  progress.clear();
+  if (context.json) {
+    context.output.line(JsonObject().add("from", from).add("to", to).add("bytes", bytes).finish());
+  } else {
+    say("Copied " + from + " to " + to + ", " + bytes_text(bytes) + ", verified.");
+  }
+  return Exit::done;
+}
+
+namespace {
+
+// Healing writes; on media that can't be written, what is there can still be verified.
+Store open_to_check(const std::string& where) {
+  try {
+    return open_store(where, Access::write);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::read_only) throw;
+    say("The store can't be written here: damage is found, but not healed.");
+    return open_store(where, Access::read);
+  }
+}
+
+}  // namespace
+
+Exit run_check(Context& context) {
+  const Store store = open_to_check(context.where());
+  Progress progress;
+  const CheckReport report = store.check([&](const CopyProgress& checked) {
+    if (progress.due()) progress.show("checking  " + share_text(checked.bytes_done, checked.bytes_total));
+  });
+  progress.clear();
+  if (context.json) {
+    context.output.line(JsonObject()
+                            .add("clean", report.clean())
+                            .add("files", report.files)
+                            .add("bytes", report.bytes)
+                            .add("records", report.records)
+                            .add("log_entries", report.log_entries)
+                            .add("healed", report.healed)
+                            .add("damage", report.damage)
+                            .finish());
+  } else {
+    context.output.line(std::string(report.clean() ? "clean" : "not clean") + ": " + counted(report.files, "file") +
+                        ", " + bytes_text(report.bytes) + ", " + counted(report.records, "record") + " in runs, " +
+                        count_text(report.log_entries) + " in the log");
+    if (report.healed > 0) context.output.line("healed: " + counted(report.healed, "damaged place"));
+    for (const std::string& sentence : report.damage) context.output.line("damaged: " + escaped(sentence));
+  }
+  return report.clean() ? Exit::done : Exit::not_found;
+}
+
+}  // namespace ingot::cli
