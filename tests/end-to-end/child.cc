@@ -1,0 +1,180 @@
+#include "child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <stdexcept>
+
+#include "ingot/error.h"
+
+namespace ingot::testing {
+
+namespace {
+
+std::map<std::string, Role>& roles() {
+  static std::map<std::string, Role> all;
+  return all;
+}
+
+constexpr const char* kChildMark = "--child";
+
+}  // namespace
+
+RoleRegistration::RoleRegistration(const char* name, Role role) {
+  roles()[name] = role;
+}
+
+std::optional<int> run_as_child(int count, char** arguments) {
+  if (count < 4 || std::string(arguments[1]) != kChildMark) return std::nullopt;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (std::to_string(getppid()) != arguments[2]) return 1;
+  const auto role = roles().find(arguments[3]);
+  if (role == roles().end()) {
+    std::cerr << "no role " << arguments[3] << "\n";
+    return 2;
+  }
+  try {
+    return role->second({arguments + 4, arguments + count});
+  } catch (const Error& error) {
+    say(std::string("error ") + name(error.code()) + ": " + error.what());
+    return 3;
+  }
+}
+
+void say(const std::string& line) {
+  const std::string whole = line + "\n";
+  if (write(STDOUT_FILENO, whole.data(), whole.size()) != static_cast<ssize_t>(whole.size())) _exit(4);
+}
+
+std::optional<std::string> heard() {
+  std::string line;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  return line;
+}
+
+Child::Child(const std::string& role, const Arguments& arguments, const Arguments& environment) {
+  int in[2];
+  int out[2];
+  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
+  Arguments words = {"/proc/self/exe", kChildMark, std::to_string(getpid()), role};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> word_pointers;
+  for (std::string& word : words) word_pointers.push_back(word.data());
+  word_pointers.push_back(nullptr);
+  Arguments variables = environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  std::vector<char*> variable_pointers;
+  for (std::string& variable : variables) variable_pointers.push_back(variable.data());
+  variable_pointers.push_back(nullptr);
+
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
+  if (pid_ == 0) {
+    dup2(in[0], STDIN_FILENO);
+    dup2(out[1], STDOUT_FILENO);
+    execve(word_pointers[0], word_pointers.data(), variable_pointers.data());
+    _exit(127);
+  }
+  ::close(in[0]);
+  ::close(out[1]);
+  to_child_ = in[1];
+  from_child_ = out[0];
+}
+
+Child::Child(Child&& other) noexcept
+    : pid_(other.pid_),
+      to_child_(other.to_child_),
+      from_child_(other.from_child_),
+      ended_(other.ended_),
+      unread_(std::move(other.unread_)) {
+  other.pid_ = -1;
+  other.to_child_ = -1;
+  other.from_child_ = -1;
+}
+
+Child::~Child() {
+  if (pid_ > 0 && !ended_) kill_and_wait();
+  if (from_child_ >= 0) ::close(from_child_);
+  close_input();
+}
+
+std::optional<std::string> Child::line(std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    if (const std::size_t end = unread_.find('\n'); end != std::string::npos) {
+      std::string found = unread_.substr(0, end);
+      unread_.erase(0, end + 1);
+      return found;
+    }
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left < 0) return std::nullopt;
+    pollfd wanted{from_child_, POLLIN, 0};
+    if (poll(&wanted, 1, static_cast<int>(left)) <= 0) continue;
+    char buffer[4096];
+    const ssize_t got = read(from_child_, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return std::nullopt;
+    unread_.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+std::vector<std::string> Child::last_lines() {
+  std::vector<std::string> lines;
+  while (std::optional<std::string> next = line()) lines.push_back(std::move(*next));
+  return lines;
+}
+
+void Child::tell(const std::string& line) {
+  const std::string whole = line + "\n";
+  if (write(to_child_, whole.data(), whole.size()) != static_cast<ssize_t>(whole.size())) {
+    throw std::runtime_error("the child does not listen");
+  }
+}
+
+std::string Child::ask(const std::string& question) {
+  tell(question);
+  return line().value_or("(silence)");
+}
+
+void Child::close_input() {
+  if (to_child_ >= 0) ::close(to_child_);
+  to_child_ = -1;
+}
+
+void Child::signal(int number) const {
+  if (pid_ > 0 && !ended_) kill(pid_, number);
+}
+
+int Child::wait() {
+  if (pid_ <= 0 || ended_) return 0;
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  ended_ = true;
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int Child::kill_and_wait() {
+  signal(SIGKILL);
+  return wait();
+}
+
+std::string state_of(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("State:", 0) == 0) return line;
+  }
+  return "gone";
+}
+
+}  // namespace ingot::testing

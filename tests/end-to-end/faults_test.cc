@@ -1,0 +1,272 @@
+// A process whose disk misbehaves: syncs that fail and forget, writes and reads that fail, calls that do half of what
+// they were asked. The process is real, the faults come from a library under it; afterwards it is killed, and what it
+// was told is looked for by another, without faults.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <new>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "child.h"
+#include "faults/control.h"
+#include "ingot/ingot.h"
+#include "support/temporary_directory.h"
+
+namespace ingot {
+namespace {
+
+using testing::Child;
+using testing::FaultControl;
+using testing::FaultRule;
+using testing::TemporaryDirectory;
+using namespace std::chrono_literals;
+
+const Space kSpace("things");
+
+void fail_by_number(FaultRule& rule, int error, std::uint64_t after, std::uint64_t count) {
+  rule.error = error;
+  rule.count = count;
+  rule.first = rule.calls + 1 + after;
+}
+void fail_by_chance(FaultRule& rule, int error, std::uint32_t per_million) {
+  rule.error = error;
+  rule.per_million = per_million;
+}
+void stop_failing(FaultRule& rule) {
+  rule.first = 0;
+  rule.per_million = 0;
+}
+
+class Faults : public ::testing::Test {
+ protected:
+  Faults() {
+    const std::string path = directory_.at("control");
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || ftruncate(file, sizeof(FaultControl)) != 0) throw std::runtime_error("no control file");
+    void* memory = mmap(nullptr, sizeof(FaultControl), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ::close(file);
+    if (memory == MAP_FAILED) throw std::runtime_error("can't map the control file");
+    control_ = new (memory) FaultControl();
+    environment_ = {"LD_PRELOAD=" INGOT_FAULTS_LIBRARY, "INGOT_FAULTS=" + path,
+                    "INGOT_FAULTS_BELOW=" + directory_.at("store"),
+                    // A sanitizer's runtime need not come first.
+                    "ASAN_OPTIONS=verify_asan_link_order=0"};
+  }
+  ~Faults() override { munmap(control_, sizeof(FaultControl)); }
+
+  Child start(const std::string& role, testing::Arguments more = {}) {
+    testing::Arguments arguments = {store_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Child child(role, arguments, environment_);
+    const std::optional<std::string> first = child.line();
+    if (first != "open") throw std::runtime_error("the child said " + first.value_or("nothing"));
+    return child;
+  }
+  // Reads what a count_up child says until `numbers` more are acknowledged, or the time is over.
+  void count(Child& child, std::uint64_t numbers, std::chrono::milliseconds patience = 20s) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const std::uint64_t goal = said_ + numbers;
+    while (said_ < goal && std::chrono::steady_clock::now() < deadline) {
+      const std::optional<std::string> line = child.line(patience);
+      if (!line) break;
+      if (line->rfind("error ", 0) == 0) {
+        errors_.push_back(*line);
+      } else {
+        said_ = std::stoull(*line);
+      }
+    }
+  }
+  // Kills it, and looks for what it had said.
+  void kill_and_look(Child& child) {
+    child.kill_and_wait();
+    for (const std::string& line : child.last_lines()) {
+      if (line.rfind("error ", 0) == 0) {
+        errors_.push_back(line);
+      } else {
+        said_ = std::stoull(line);
+      }
+    }
+    const Store store = ingot::open(store_);
+    std::uint64_t there = 0;
+    while (kSpace.get(store, "n/" + std::to_string(there + 1))) ++there;
+    EXPECT_GE(there, said_) << "acknowledged commits are lost";
+    EXPECT_LE(there, said_ + 1);
+    if (there != 0) {
+      EXPECT_EQ(kSpace.get(store, "n/last")->view(), std::to_string(there)) << "half there";
+    }
+    const CheckReport report = store.check();
+    EXPECT_TRUE(report.damage.empty()) << report.damage[0];
+    for (const std::string& error : errors_) EXPECT_EQ(error.find("error unavailable: "), 0U) << error;
+  }
+
+  TemporaryDirectory directory_;
+  const std::string store_ = directory_.at("store");
+  FaultControl* control_ = nullptr;
+  testing::Arguments environment_;
+  std::uint64_t said_ = 0;
+  std::vector<std::string> errors_;
+};
+
+TEST_F(Faults, TheLibraryIsThere) {
+  Child child = start("count_up", {"n"});
+  count(child, 10);
+  EXPECT_GT(control_->write.calls, 0U);
+  EXPECT_GE(control_->sync.calls, 10U);
+  EXPECT_GT(control_->open.calls, 0U);
+  kill_and_look(child);
+  EXPECT_TRUE(errors_.empty());
+}
+
+// The page cache forgets what a failed fdatasync was to bring to the disk; the next one succeeds and means nothing.
+TEST_F(Faults, AFailedSyncThatForgetsLosesNothing) {
+  control_->failed_sync_forgets = 1;
+  Child child = start("count_up", {"n"});
+  count(child, 5);
+  for (int round = 0; round < 12; ++round) {
+    fail_by_number(control_->sync, EIO, static_cast<std::uint64_t>(round % 4),
+                   1 + static_cast<std::uint64_t>(round % 3));
+    count(child, 10);
+  }
+  EXPECT_GE(control_->sync.faults, 12U);
+  EXPECT_GT(control_->forgotten_bytes, 0U);
+  kill_and_look(child);
+}
+
+TEST_F(Faults, SyncsThatFailForAWhileAreWaitedOut) {
+  control_->failed_sync_forgets = 1;
+  Child child = start("count_up", {"n", "deadline=300"});
+  count(child, 5);
+  fail_by_number(control_->sync, EIO, 0, 1'000'000);
+  const std::uint64_t before = said_;
+  count(child, 1'000'000, 1500ms);
+  EXPECT_EQ(said_, before) << "a commit was acknowledged although nothing could be synced";
+  EXPECT_FALSE(errors_.empty()) << "the deadline passed, and nobody was told";
+  stop_failing(control_->sync);
+  count(child, 20);
+  EXPECT_GE(said_, before + 20) << "it goes on by itself";
+  kill_and_look(child);
+}
+
+TEST_F(Faults, WritesThatFailForAWhileAreWaitedOut) {
+  for (const int error : {EIO, ENOSPC, EDQUOT}) {
+    Child child = start("count_up", {"n", "deadline=300"});
+    said_ = 0;
+    errors_.clear();
+    count(child, 5);
+    fail_by_number(control_->write, error, 3, 1'000'000);
+    count(child, 1'000'000, 1200ms);
+    const std::uint64_t stuck = said_;
+    stop_failing(control_->write);
+    count(child, 20);
+    EXPECT_GE(said_, stuck + 20) << "it goes on by itself after errno " << error;
+    kill_and_look(child);
+    std::filesystem::remove_all(store_);
+  }
+}
+
+// Readers never notice that nothing can be written.
+TEST_F(Faults, ReadersGoOnWhileNothingCanBeWritten) {
+  Child child = start("obey", {"deadline=200"});
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(child.ask("put k" + std::to_string(i) + " v"), "done");
+  fail_by_number(control_->write, ENOSPC, 0, 1'000'000);
+  std::string said;
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20 && said.find("unavailable") == std::string::npos; ++i) said = child.ask("put more v");
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s) << "the deadline was 200 ms";
+  EXPECT_NE(said.find("unavailable"), std::string::npos) << said;
+  EXPECT_NE(said.find("ENOSPC"), std::string::npos) << said;
+  EXPECT_EQ(child.ask("get k7"), "is v");
+  EXPECT_EQ(child.ask("count"), "50");
+  stop_failing(control_->write);
+  EXPECT_EQ(child.ask("put more v"), "done");
+  EXPECT_EQ(child.ask("count"), "51");
+}
+
+TEST_F(Faults, CallsThatDoHalfOfWhatTheyWereAskedAreNoticed) {
+  control_->short_per_million = 300'000;
+  Child child = start("count_up", {"n"});
+  count(child, 200);
+  kill_and_look(child);
+  EXPECT_TRUE(errors_.empty());
+  EXPECT_GE(said_, 200U);
+}
+
+// A read that fails is tried, or healed, or said: never a wrong answer, and no more than that.
+TEST_F(Faults, ReadsThatFailAreSaidAndDoNotLast) {
+  {
+    Store store = ingot::open(store_, {.durability = Durability::process});
+    for (int i = 0; i < 3000; ++i)
+      kSpace.put(store, "k" + std::to_string(i), std::to_string(i) + std::string(300, 'v'));
+    store.settle();
+  }
+  Child child = start("obey", {"deadline=300"});
+  fail_by_chance(control_->read, EIO, 400'000);
+  int failed = 0;
+  for (int i = 0; i < 3000; i += 7) {
+    const std::string said = child.ask("get k" + std::to_string(i));
+    if (said.rfind("error ", 0) == 0) {
+      EXPECT_EQ(said.find("error unavailable: "), 0U) << said;
+      ++failed;
+    } else {
+      EXPECT_EQ(said, "is " + std::to_string(i) + std::string(300, 'v'));
+    }
+  }
+  EXPECT_GT(control_->read.faults, 0U);
+  stop_failing(control_->read);
+  for (int i = 0; i < 3000; i += 11) {
+    EXPECT_EQ(child.ask("get k" + std::to_string(i)), "is " + std::to_string(i) + std::string(300, 'v'));
+  }
+  std::cout << failed << " reads failed\n";
+}
+
+// Anything may fail at any time, and the process is killed as well.
+TEST_F(Faults, OfAllKindsAtOnceAndKillsLoseNothing) {
+  std::mt19937 random(23);
+  std::uint64_t faults = 0;
+  for (int round = 0; round < 8; ++round) {
+    const int errors[] = {EIO, ENOSPC, EINTR};
+    control_->failed_sync_forgets = 1;
+    fail_by_chance(control_->sync, EIO, 30'000);
+    fail_by_chance(control_->write, errors[random() % 3], 20'000);
+    fail_by_chance(control_->open, EMFILE, 20'000);
+    fail_by_chance(control_->make, EIO, 20'000);
+    control_->short_per_million = 50'000;
+    std::optional<Child> child;
+    said_ = 0;
+    errors_.clear();
+    std::filesystem::remove_all(store_);
+    // Opening may fail, with a clear word; then it is tried again.
+    for (int i = 0; i < 50 && !child; ++i) {
+      Child candidate("count_up", {store_, "n", "deadline=400"}, environment_);
+      const std::string first = candidate.line().value_or("nothing");
+      if (first == "open") {
+        child.emplace(std::move(candidate));
+      } else {
+        EXPECT_EQ(first.find("error unavailable: "), 0U) << first;
+      }
+    }
+    ASSERT_TRUE(child) << "it could never be opened";
+    count(*child, 150 + random() % 300, 4s);
+    faults += control_->sync.faults + control_->write.faults + control_->open.faults + control_->make.faults;
+    for (FaultRule* rule : {&control_->sync, &control_->write, &control_->open, &control_->make}) stop_failing(*rule);
+    control_->short_per_million = 0;
+    kill_and_look(*child);
+    EXPECT_GT(said_, 0U);
+  }
+  EXPECT_GT(faults, 20U);
+}
+
+}  // namespace
+}  // namespace ingot

@@ -1,0 +1,126 @@
+// Roles that several tests use.
+#include <chrono>
+#include <sstream>
+#include <string>
+
+#include "child.h"
+#include "ingot/ingot.h"
+
+namespace ingot::testing {
+namespace {
+
+const Space kSpace("things");
+
+Options options_of(const Arguments& arguments) {
+  Options options;
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    if (arguments[i] == "process") options.durability = Durability::process;
+    if (arguments[i].rfind("deadline=", 0) == 0)
+      options.deadline = std::chrono::milliseconds(std::stol(arguments[i].substr(9)));
+  }
+  return options;
+}
+
+// Does what it is told, one line at a time:
+//   put KEY VALUE · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win (commit it) ·
+//   settle
+int obey(const Arguments& arguments) {
+  Store store = open(arguments.at(0), options_of(arguments));
+  std::optional<Transaction> held;
+  std::optional<Snapshot> snapshot;
+  say("open");
+  while (const std::optional<std::string> line = heard()) {
+    std::istringstream words(*line);
+    std::string verb;
+    std::string key;
+    std::string value;
+    words >> verb >> key >> value;
+    try {
+      if (verb == "put") {
+        kSpace.put(store, key, value);
+        say("done");
+      } else if (verb == "get") {
+        const std::optional<Value> got = kSpace.get(store, key);
+        say(got ? "is " + got->str() : "absent");
+      } else if (verb == "erase") {
+        kSpace.erase(store, key);
+        say("done");
+      } else if (verb == "add") {
+        kSpace.add(store, key, std::stol(value));
+        say("done");
+      } else if (verb == "count") {
+        Scan scan = kSpace.scan(store);
+        std::size_t count = 0;
+        while (scan.next()) ++count;
+        say(std::to_string(count));
+      } else if (verb == "hold") {
+        held = store.begin();
+        const std::optional<Value> got = kSpace.get(*held, key);
+        kSpace.put(*held, key + "-written", "1");
+        say(got ? "is " + got->str() : "absent");
+      } else if (verb == "win") {
+        say(held->commit() ? "won" : "lost");
+        held.reset();
+      } else if (verb == "snapshot") {
+        snapshot = store.snapshot();
+        say("done");
+      } else if (verb == "then") {
+        const std::optional<Value> got = kSpace.get(*snapshot, key);
+        say(got ? "is " + got->str() : "absent");
+      } else if (verb == "settle") {
+        store.settle();
+        say("done");
+      } else {
+        say("what is " + verb + "?");
+      }
+    } catch (const Error& error) {
+      say(std::string("error ") + name(error.code()) + ": " + error.what());
+    }
+  }
+  return 0;
+}
+const RoleRegistration kObey("obey", obey);
+
+// Puts 1, 2, 3 … under keys of its own name, as fast as it can, and says each one when its commit has returned. An
+// error is said, and the same number tried again.
+int count_up(const Arguments& arguments) {
+  Store store = open(arguments.at(0), options_of(arguments));
+  const std::string& name = arguments.at(1);
+  say("open");
+  for (std::uint64_t number = 1;; ++number) {
+    for (;;) {
+      try {
+        const Version version = store.transact([&](Transaction& tx) {
+          kSpace.put(tx, name + "/" + std::to_string(number), std::to_string(number));
+          kSpace.put(tx, name + "/last", std::to_string(number));
+          return tx.snapshot_version();
+        });
+        say(std::to_string(number) + " " + std::to_string(version));
+        break;
+      } catch (const Error& error) {
+        say(std::string("error ") + ingot::name(error.code()) + ": " + error.what());
+      }
+    }
+  }
+}
+const RoleRegistration kCountUp("count_up", count_up);
+
+// Adds 1 to a counter by reading and writing, and 1 to another by add(), so many times; then ends.
+int add_up(const Arguments& arguments) {
+  Store store = open(arguments.at(0), options_of(arguments));
+  const int times = std::stoi(arguments.at(1));
+  for (int i = 0; i < times; ++i) {
+    store.transact([&](Transaction& tx) {
+      const std::optional<Value> old = kSpace.get(tx, "sum");
+      kSpace.put(tx, "sum", std::to_string((old ? std::stoi(old->str()) : 0) + 1));
+      kSpace.add(tx, "added", 1);
+    });
+  }
+  store.close();
+  say("done");
+  return 0;
+}
+const RoleRegistration kAddUp("add_up", add_up);
+
+}  // namespace
+}  // namespace ingot::testing
