@@ -111,6 +111,7 @@ void DirectoryLog::background_sync(Lock& lock) {
 
 void DirectoryLog::keep_lock() {
   Lock lock(mutex_);
+  base::Duration pause = kKeeperPause;
   while (!closing()) {
     if (!held_) {
       for_keeper_.wait(lock);
@@ -122,9 +123,11 @@ void DirectoryLog::keep_lock() {
       const base::Instant free_at = std::max(hold_until_, acquired_at_ + kHoldMin);
       if (!busy_ && !syncing_ && !failing_ && now >= free_at) {
         release_commit_lock();
+        pause = kKeeperPause;
         continue;
       }
-      const base::Instant until = std::max(free_at, now + kRetry / 10);
+      const base::Instant until = std::max(free_at, now + pause);
+      pause = std::min<base::Duration>(2 * pause, kKeeperPauseMax);  // the disk may be full for a long time
       lock.unlock();
       base::sleep_for(until - now);
       lock.lock();

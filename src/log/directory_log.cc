@@ -247,6 +247,7 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
     set_why(closing() ? "the store is closed" : "the log is busy: " + problem());
     return Append::unavailable;
   }
+  if (!held_ && reader_.cursor().chain.sequence > tail_.chain.sequence) advance_tail();
   if (!acquire(lock, deadline)) return Append::unavailable;
   if (tail_.chain.sequence == reader_.cursor().chain.sequence && tail_.chain.link != reader_.cursor().chain.link) {
     diverged_ = true;
@@ -256,7 +257,10 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
     return Append::lost;
   }
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
-  if (!make_room(lock, payload_bytes, draft.kind, deadline)) return Append::unavailable;
+  roll_wanted_ = draft.new_segment && tail_.offset != kEntriesStart;
+  const bool room = make_room(lock, payload_bytes, draft.kind, deadline);
+  roll_wanted_ = false;
+  if (!room) return Append::unavailable;
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   return append_at_tail(lock, draft, payload_bytes, deadline);
 }

@@ -156,9 +156,10 @@ class DirectoryLog final : public Log {
   bool held_ = false;  // this handle holds the commit lock
   bool busy_ = false;  // a thread is inside something of several steps, and may have left the mutex
   std::uint32_t busy_waiters_ = 0;
-  bool syncing_ = false;    // a sync is under way; the mutex may be free meanwhile
-  bool failing_ = false;    // the tail's segment can't be appended to; entries are being carried over
-  bool must_roll_ = false;  // a later segment may have a name: the tail's gets no more entries
+  bool syncing_ = false;      // a sync is under way; the mutex may be free meanwhile
+  bool failing_ = false;      // the tail's segment can't be appended to; entries are being carried over
+  bool roll_wanted_ = false;  // the entry under way shall begin a segment
+  bool must_roll_ = false;    // a later segment may have a name: the tail's gets no more entries
   Cursor tail_;
   std::shared_ptr<SegmentFile> tail_segment_;
   GroupImage image_;  // [tail_.settled, tail_.offset), while held_
@@ -193,6 +194,8 @@ inline constexpr base::Duration kSealAfter = std::chrono::milliseconds(300);
 inline constexpr base::Duration kHoldMin = std::chrono::microseconds(300);     // against handing over for each group
 inline constexpr base::Duration kHoldForOwner = std::chrono::milliseconds(5);  // to read and validate under the lock
 inline constexpr base::Duration kStandBack = std::chrono::microseconds(200);
+inline constexpr base::Duration kKeeperPause = std::chrono::microseconds(100);
+inline constexpr base::Duration kKeeperPauseMax = std::chrono::milliseconds(5);
 inline constexpr base::Duration kRetry = std::chrono::milliseconds(1);
 inline constexpr base::Duration kSpareRetry = std::chrono::seconds(1);
 inline constexpr base::Duration kBackOffMax = std::chrono::milliseconds(200);

@@ -57,7 +57,8 @@ struct Draft {
   std::uint32_t transaction_count = 0;
   std::int64_t time_micros = 0;  // at least Position::time_micros
   std::span<const std::string_view> parts;
-  bool durable = true;  // sync before it is published and `kept` is returned
+  bool new_segment = false;  // begins a segment of its own, so that the memtable before it can be flushed
+  bool durable = true;       // sync before it is published and `kept` is returned
 };
 
 enum class Append {

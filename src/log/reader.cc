@@ -223,9 +223,11 @@ Read LogReader::nothing_follows(const Goal& goal) {
   EntryHeader evidence;
   std::optional<std::uint64_t> where;
   if (!missing) where = durable_beyond(*window_, cursor_, evidence);
-  // One unreadable sector is damage like any other: if an acknowledged entry began there, its parity would have been
-  // found. Two may hide both.
-  if (window_->unreadable_from(cursor_.offset)) {
+  // What is known to be there may be readable another time. At the end one unreadable sector is damage like any other:
+  // if an acknowledged entry began there, its parity would have been found; two may hide both.
+  bool here = false;
+  const std::size_t unreadable = window_->unreadable_from(cursor_.offset, here);
+  if (missing ? unreadable > 0 : here && unreadable > 1) {
     why_ = "reading " + place() + ": " + storage::IoError(window_->error()).text();
     return Read::unavailable;
   }

@@ -19,14 +19,20 @@ bool DirectoryLog::fits(std::uint64_t payload_bytes) const {
 // Waits until an entry can be appended at the tail. False: the deadline passed, and nothing was written.
 bool DirectoryLog::make_room(Lock& lock, std::uint64_t payload_bytes, EntryKind kind, base::Instant deadline) {
   for (;;) {
-    if (closing() || broken_) return false;
+    if (closing() || broken_) {
+      set_why(closing() ? "the store is closed" : problem());
+      return false;
+    }
     const bool full = unsynced() && tail_.offset - tail_.settled + payload_bytes > kUnsyncedBytesMax;
-    if (!must_roll_ && !failing_ && !full && fits(payload_bytes)) return true;
+    if (!must_roll_ && !roll_wanted_ && !failing_ && !full && fits(payload_bytes)) return true;
     if (syncing_ || failing_) {
-      if (base::now() >= deadline) return false;
+      if (base::now() >= deadline) {
+        set_why(failing_ ? problem() : "a sync of the log is taking very long");
+        return false;
+      }
       if (failing_) work_by(base::now());
       (void)changed_.wait_until(lock, deadline);
-    } else if (!must_roll_ && full) {
+    } else if (!must_roll_ && !roll_wanted_ && full) {
       if (sync_tail(lock, deadline, nullptr) != Sync::done) return false;
     } else if (!roll(lock, payload_bytes, kind, deadline)) {
       return false;
@@ -68,6 +74,7 @@ bool DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind,
         image_segment_ = tail_.segment;
         written_end_ = kEntriesStart;
         must_roll_ = false;
+        roll_wanted_ = false;
         spare_wanted_ = true;
         set_problem("");
         work_by(base::now());

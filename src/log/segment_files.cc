@@ -77,6 +77,7 @@ OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile
   std::array<std::array<char, kSectorBytes>, 2> copies{};
   std::array<bool, 2> good{};
   bool newer = false;
+  bool recycled = false;
   for (std::size_t index = 0; index < 2; ++index) {
     std::size_t got = 0;
     const auto failed = opened->file->read_at(index * kSectorBytes, copies[index], got);
@@ -85,10 +86,15 @@ OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile
     SegmentHeader header;
     const HeaderCheck check = decode_segment_header(copies[index].data(), header);
     newer = newer || check == HeaderCheck::newer_format;
+    recycled = recycled || (check == HeaderCheck::good && header.number != number && header.store_id == store_id_);
     good[index] = check == HeaderCheck::good && header.number == number && header.store_id == store_id_;
     if (good[index]) opened->header = header;
   }
   if (newer) return OpenSegment::newer_format;
+  if (!good[0] && !good[1] && (recycled || !exists(number))) {
+    base::probe("log: a segment was recycled while it was opened");
+    return OpenSegment::missing;
+  }
   if (!good[0] && !good[1]) return error ? OpenSegment::failed : OpenSegment::damaged;
   if (good[0] != good[1]) {
     base::probe("log: healed a segment header");

@@ -137,14 +137,14 @@ void Window::read_sectors(std::uint64_t offset, std::uint64_t bytes) {
   }
 }
 
-bool Window::unreadable_from(std::uint64_t offset) const {
-  bool here = false;
-  bool later = false;
+std::size_t Window::unreadable_from(std::uint64_t offset, bool& first) const {
+  first = false;
+  std::size_t count = 0;
   for (const std::uint64_t sector : unreadable_) {
-    here = here || sector == sector_down(offset);
-    later = later || sector > offset;
+    first = first || sector == sector_down(offset);
+    count += sector >= sector_down(offset) ? 1 : 0;
   }
-  return here && later;
+  return count;
 }
 
 void Window::patch(std::uint64_t offset, std::string_view sector) {

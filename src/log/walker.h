@@ -69,8 +69,8 @@ class Window {
   }
   /// What was rebuilt, and counts instead of what the file holds.
   void patch(std::uint64_t offset, std::string_view sector);
-  /// Whether the sector at `offset` could not be read, and a later one neither.
-  [[nodiscard]] bool unreadable_from(std::uint64_t offset) const;
+  /// How many sectors from that of `offset` on could not be read, and whether that one is among them.
+  [[nodiscard]] std::size_t unreadable_from(std::uint64_t offset, bool& first) const;
   [[nodiscard]] int error() const { return error_; }  // errno of the last sector that could not be read
   [[nodiscard]] const SegmentFile& segment() const { return segment_; }
 
