@@ -145,6 +145,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void throttle(std::size_t bytes, base::Instant deadline);
   // Appends an edit if its premises still hold; true if it is true now.
   bool commit_edit(Edit edit, std::uint64_t flushed_before, const std::vector<std::shared_ptr<runs::Run>>& added);
+  // Begins a segment with an edit that changes nothing, so that the newest memtable is sealed; if it has anything.
+  void seal_memtable();
 
   // The log, for callers that hold commit_mutex_ or append_mutex_; and for others, kept alive.
   [[nodiscard]] log::Log& log() const { return *log_owner_; }

@@ -198,7 +198,7 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
 void Engine::try_group(std::span<Request* const> requests, base::Instant deadline) {
   const auto unavailable = [&](const std::string& what) {
     return Error(ErrorCode::unavailable,
-                 where_ + ": " + what + " Nothing was committed; the store goes on by itself when that ends.");
+                 where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends.");
   };
   if (!log().prepare(deadline)) throw unavailable(log().why());
   for (;;) {
@@ -262,7 +262,7 @@ bool Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_mi
   if (outcome == log::Append::lost) return false;
   if (outcome == log::Append::unavailable) {
     throw Error(ErrorCode::unavailable,
-                where_ + ": " + log().why() + " Nothing was committed; the store goes on by itself when that ends.");
+                where_ + ": " + log().why() + ". Nothing was committed; the store goes on by itself when that ends.");
   }
   if (durable)
     usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
@@ -397,6 +397,33 @@ void Engine::sync() {
   const std::shared_ptr<log::Log> log = shared_log();
   if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
     throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
+  }
+}
+
+void Engine::seal_memtable() {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  const std::lock_guard append_lock(append_mutex_);
+  require_writable();
+  if (!log().prepare(deadline)) throw Error(ErrorCode::unavailable, log().why());
+  for (;;) {
+    const std::lock_guard lock(commit_mutex_);
+    catch_up();
+    if (state_owner_->active->empty()) return;
+    Edit edit;
+    edit.number = state_owner_->edit_number + 1;
+    const std::string payload = encode_edit(edit);
+    const std::string_view part = payload;
+    log::Draft draft;
+    draft.kind = log::EntryKind::edit;
+    draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
+    draft.parts = {&part, 1};
+    draft.new_segment = true;
+    const log::Append outcome = log().append(draft, deadline);
+    if (outcome == log::Append::lost) continue;
+    if (outcome == log::Append::unavailable) throw Error(ErrorCode::unavailable, log().why());
+    if (log().position().segment > state_owner_->active->segment()) cut_memtable(log().position().segment);
+    apply_edit(edit);
+    return;
   }
 }
 

@@ -401,10 +401,10 @@ void Maintenance::sweep(const std::vector<std::string>& names) {
 }
 
 void Maintenance::settle() {
-  // The newest memtable covers a stretch of the log that is still being written: it stays.
+  engine_.seal_memtable();
   while (!stopping_.load() && flush_some()) {
   }
-  while (!stopping_.load() && engine_.hold().state->sorted_runs.size() > 1 && compact(Effort::complete)) {
+  while (!stopping_.load() && compact(Effort::complete)) {
   }
   delete_garbage();
 }

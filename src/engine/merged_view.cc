@@ -143,6 +143,73 @@ class SortedRunCursor final : public runs::Cursor {
   std::unique_ptr<runs::Cursor> cursor_;
 };
 
+// A sorted run under erasures that are newer than all of it: what they cover is jumped over, not walked through.
+class SkippingCursor final : public runs::Cursor {
+ public:
+  SkippingCursor(std::unique_ptr<runs::Cursor> source, Version newest, const ErasureMap& erasures)
+      : source_(std::move(source)), newest_(newest), erasures_(erasures) {}
+  void seek(std::string_view key) override {
+    source_->seek(key);
+    go_forward();
+  }
+  void seek_before(std::string_view key) override {
+    source_->seek_before(key);
+    go_backward();
+  }
+  void seek_first() override {
+    source_->seek_first();
+    go_forward();
+  }
+  void seek_last() override {
+    source_->seek_last();
+    go_backward();
+  }
+  void next() override {
+    source_->next();
+    go_forward();
+  }
+  void previous() override {
+    source_->previous();
+    go_backward();
+  }
+  [[nodiscard]] bool failed() const override { return source_->failed(); }
+
+ private:
+  const ErasureMap::Fragment* dead() const {
+    if (!source_->valid()) return nullptr;
+    const ErasureMap::Fragment* fragment = erasures_.over(source_->record().key);
+    return fragment != nullptr && newest_ < fragment->version ? fragment : nullptr;
+  }
+  void go_forward() {
+    while (const ErasureMap::Fragment* fragment = dead()) {
+      if (fragment->end.empty()) {
+        valid_ = false;
+        return;
+      }
+      source_->seek(fragment->end);
+    }
+    take();
+  }
+  void go_backward() {
+    while (const ErasureMap::Fragment* fragment = dead()) source_->seek_before(fragment->begin);
+    take();
+  }
+  void take() {
+    valid_ = source_->valid();
+    if (valid_) record_ = source_->record();
+  }
+
+  std::unique_ptr<runs::Cursor> source_;
+  const Version newest_;
+  const ErasureMap& erasures_;
+};
+
+Version newest_of(const SortedRun& sorted) {
+  Version newest = 0;
+  for (const auto& file : sorted.files) newest = std::max(newest, file->summary().version_max);
+  return newest;
+}
+
 bool overlaps(const SortedRun& sorted, std::string_view begin, std::string_view end) {
   if (sorted.files.empty()) return false;
   if (sorted.files.back()->summary().largest < begin) return false;
@@ -164,23 +231,32 @@ MergedView::MergedView(std::shared_ptr<const State> state, Version version, std:
       end_(std::move(end)) {
   std::vector<std::unique_ptr<runs::Cursor>> sources;
   std::vector<runs::RangeErasure> erasures;
-  const auto add_memtable = [&](const Memtable& memtable) {
-    if (memtable.records() != 0) sources.push_back(memtable.cursor(version));
+  const auto note_memtable = [&](const Memtable& memtable) {
     if (!memtable.has_erasures()) return;
     for (const runs::RangeErasure& erasure : memtable.erasures(version)) erasures.push_back(erasure);
   };
-  add_memtable(*state_->active);
-  for (const auto& memtable : state_->sealed) add_memtable(*memtable);
+  note_memtable(*state_->active);
+  for (const auto& memtable : state_->sealed) note_memtable(*memtable);
+  std::vector<const SortedRun*> sorted_runs;
   for (const SortedRun& sorted : state_->sorted_runs) {
     if (!overlaps(sorted, begin_, end_)) continue;
+    sorted_runs.push_back(&sorted);
     for (const auto& file : sorted.files) {
       files_.push_back(file.get());
       if (!file->has_range_erasures()) continue;
       for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
     }
-    sources.push_back(sorted_run_cursor(sorted, use == ScanUse::sequential));
   }
   if (!erasures.empty()) erasures_ = std::make_unique<ErasureMap>(erasures);
+
+  if (state_->active->records() != 0) sources.push_back(state_->active->cursor(version));
+  for (const auto& memtable : state_->sealed) sources.push_back(memtable->cursor(version));
+  for (const SortedRun* sorted : sorted_runs) {
+    std::unique_ptr<runs::Cursor> cursor = sorted_run_cursor(*sorted, use == ScanUse::sequential);
+    if (erasures_ != nullptr)
+      cursor = std::make_unique<SkippingCursor>(std::move(cursor), newest_of(*sorted), *erasures_);
+    sources.push_back(std::move(cursor));
+  }
   if (sources.size() == 1) {
     cursor_ = std::move(sources.front());
   } else if (!sources.empty()) {
@@ -230,9 +306,6 @@ bool MergedView::seek_before(std::string_view key) {
 
 // Goes on from where the cursor stands to the next record that the reader sees.
 bool MergedView::settle(Direction direction) {
-  // A swath of erased records this long is jumped over instead of being walked through.
-  constexpr int kErasedWalkMax = 8;
-  int erased_in_a_row = 0;
   const auto step = [&] { direction == Direction::forward ? cursor_->next() : cursor_->previous(); };
   while (cursor_->valid()) {
     const runs::Record& record = cursor_->record();
@@ -248,15 +321,7 @@ bool MergedView::settle(Direction direction) {
     if (erasures_ != nullptr) {
       const ErasureMap::Fragment* fragment = erasures_->over(record.key);
       if (fragment != nullptr && record.version < fragment->version) {
-        if (++erased_in_a_row < kErasedWalkMax) {
-          step();
-        } else if (direction == Direction::backward) {
-          cursor_->seek_before(fragment->begin);
-        } else if (fragment->end.empty()) {
-          return false;
-        } else {
-          cursor_->seek(fragment->end);
-        }
+        step();
         continue;
       }
     }

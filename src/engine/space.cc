@@ -128,7 +128,7 @@ bool read_in_transaction(engine::TransactionState& tx, std::string_view internal
 }  // namespace
 
 Space::Space(std::string_view name) : name_(name) {
-  if (name.empty()) throw Error(ErrorCode::invalid_argument, "a space needs a name");
+  if (name.empty()) throw Error(ErrorCode::invalid_argument, "the name of a space is empty");
   if (name.size() > kSpaceNameBytesMax) {
     throw Error(ErrorCode::too_large, "the name of a space has " + std::to_string(name.size()) +
                                           " bytes, the limit is " + std::to_string(kSpaceNameBytesMax) +

@@ -278,6 +278,42 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
   return blocks.insert(slot, std::move(block));
 }
 
+bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sectors) {
+  constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
+  ParityBuilder builder;
+  ParityReader parity(*file, opened.covered_bytes);
+  std::string covered;
+  std::uint64_t lost = 0;
+  for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
+    // A sector that no block lies in, and whose checksum is right, is what it was.
+    if (!parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, sectors,
+                     lost) &&
+        lost != 0) {
+      return false;
+    }
+    builder.add(covered);
+  }
+  const std::string wanted = builder.finish();
+  char found[kSectorBytes];
+  for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
+    std::size_t got = 0;
+    const bool same = !file->read_at(opened.covered_bytes + at, found, got) && got == kSectorBytes &&
+                      std::memcmp(found, wanted.data() + at, kSectorBytes) == 0;
+    sectors += same ? 0 : 1;
+  }
+  // The footers are the same, and the one that counts was verified when the file was opened.
+  char first[kSectorBytes];
+  char second[kSectorBytes];
+  std::size_t got_first = 0;
+  std::size_t got_second = 0;
+  const std::uint64_t footers = opened.covered_bytes + wanted.size();
+  if (file->read_at(footers, first, got_first) || file->read_at(footers + kSectorBytes, second, got_second) ||
+      got_first != kSectorBytes || got_second != kSectorBytes || std::memcmp(first, second, kSectorBytes) != 0) {
+    ++sectors;
+  }
+  return true;
+}
+
 namespace {
 
 // A pinned block from its slot, if it is there.

@@ -60,6 +60,9 @@ struct Run::Implementation {
   // The same from stored bytes that were read already; false if they are damaged.
   bool unpack(std::string_view stored, const Handle& handle, std::string& raw) const;
   void fail(const std::string& what);
+  // Compares every sector with what it must be, by the records as they are (healed where need be). False: it can't be
+  // said.
+  bool tail_differs(const Meta& opened, std::uint64_t& sectors);
 
   storage::Directory& directory;
   const std::string path;
