@@ -173,14 +173,23 @@ bool LogReader::heal() {
   return true;
 }
 
-// Else a second damage to this group could not be healed.
-void LogReader::heal_parity(Found& found) {
-  const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
-  const std::uint64_t payload_bytes = found.header.payload_bytes;
-  if (const char* entry = window_->at(found.offset, kEntryHeaderBytes + payload_bytes);
-      found.payload.data() != nullptr) {
-    found.payload = {entry + kEntryHeaderBytes, static_cast<std::size_t>(payload_bytes)};
+// The parity of a segment's last group is not walked over: the next segment says that nothing follows.
+void LogReader::check_last_parity() {
+  if (!cursor_.in_group()) return;
+  Cursor behind = cursor_;
+  Found found;
+  if (next_entry(*window_, behind, found) != Step::end) return;  // entries that were carried over
+  if (behind.in_group()) {
+    found.bare_start = cursor_.group_start;
+    found.bare_end = cursor_.offset;
+    found.bare_chain = cursor_.chain;
   }
+  if (found.bare_end > 0) heal_parity(found);
+}
+
+// Else a second damage to this group could not be healed.
+void LogReader::heal_parity(const Found& found) {
+  const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
   if (bytes.empty() || repairs_.size() >= kRepairsMax) return;
   healed_ += 1;
   repairs_.push_back({segment_, sector_up(found.bare_end), bytes});
@@ -254,6 +263,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
       const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
+      if (!carried) check_last_parity();
       if (!enter_successor()) return damage("the next segment does not follow from it");
       looked = false;
       if (!carried) continue;
@@ -261,7 +271,6 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     Found found;
     const Chain before = cursor_.chain;
     const Step step = next_entry(*window_, cursor_, found);
-    if (found.bare_end > 0) heal_parity(found);
     switch (step) {
       case Step::entry:
         if (found.header.sequence > delivered_) {
@@ -271,11 +280,13 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
           why_ = "entries that were not synced are gone after an error of the device, in " + place();
           return Read::gone;
         }
+        if (found.bare_end > 0) heal_parity(found);
         continue;
       case Step::newer_format:
         why_ = "an entry in " + place() + " was written by a newer release";
         return Read::unavailable;
       case Step::end:
+        if (found.bare_end > 0) heal_parity(found);
         break;
     }
     if (!looked) {

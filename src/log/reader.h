@@ -63,7 +63,8 @@ class LogReader {
   bool enter_successor();
   void deliver(const Found& found, const Chain& before, const Sink* sink);
   bool heal();
-  void heal_parity(Found& found);
+  void check_last_parity();
+  void heal_parity(const Found& found);
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);
   bool still_ours(const SegmentFile& segment);

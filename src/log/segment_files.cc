@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kSparesMax = 2;
 constexpr std::uint64_t kFillChunkBytes = 1ULL << 20;
-constexpr std::string_view kReservePath = "log/reserve";
+constexpr std::size_t kReservesMax = 1;
 
 std::string hexadecimal(std::uint64_t number) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -55,7 +55,7 @@ storage::IoError SegmentFiles::list(Listing& listing) {
     if (number_from(name, number)) listing.segments.push_back(number);
     if (name.starts_with("spare-")) listing.spares.push_back(name);
     if (name.starts_with("new-")) listing.unfinished.push_back(name);
-    if (name == "reserve") listing.reserve = true;
+    if (name.starts_with("reserve-")) listing.reserves.push_back(name);
   }
   std::sort(listing.segments.begin(), listing.segments.end());
   std::sort(listing.spares.begin(), listing.spares.end());
@@ -121,9 +121,11 @@ storage::IoError SegmentFiles::take(bool reserve, Spare& spare) {
   for (const std::string& name : listing.spares) {
     if (!open_spare(name, spare) && spare.bytes == segment_bytes_) return {};
   }
-  if (reserve && listing.reserve && !open_spare("reserve", spare) && spare.bytes == segment_bytes_) {
-    base::probe("log: used the reserve");
-    return {};
+  for (const std::string& name : listing.reserves) {
+    if (reserve && !open_spare(name, spare) && spare.bytes == segment_bytes_) {
+      base::probe("log: used the reserve");
+      return {};
+    }
   }
   spare = {};
   return storage::IoError(ENOSPC);
@@ -156,10 +158,11 @@ storage::IoError SegmentFiles::make_ahead(bool& made) {
   Listing listing;
   if (const auto failed = list(listing)) return failed;
   for (const bool reserve : {false, true}) {
-    if (reserve ? listing.reserve : !listing.spares.empty()) continue;
+    if (!(reserve ? listing.reserves : listing.spares).empty()) continue;
     Spare spare;
     if (const auto failed = make(segment_bytes_, spare)) return failed;
-    const std::string to = reserve ? std::string(kReservePath) : "log/spare-" + hexadecimal(base::random_u64());
+    // A name of its own: two processes may do this at once, and none may replace what another is about to use.
+    const std::string to = (reserve ? "log/reserve-" : "log/spare-") + hexadecimal(base::random_u64());
     if (const auto failed = directory_.rename(spare.path, to)) {
       (void)directory_.remove(spare.path);
       return failed;
@@ -212,13 +215,21 @@ void SegmentFiles::tidy() {
   Listing listing;
   if (list(listing)) return;
   for (const std::string& name : listing.unfinished) (void)directory_.remove("log/" + name);
-  std::size_t kept = 0;
-  for (const std::string& name : listing.spares) {
-    Spare spare;
-    const bool good = !open_spare(name, spare) && spare.bytes == segment_bytes_ && kept < kSparesMax;
-    spare = {};
-    good ? void(++kept) : void(directory_.remove("log/" + name));
-  }
+  const auto keep = [this](const std::vector<std::string>& names, std::size_t max) {
+    std::size_t kept = 0;
+    for (const std::string& name : names) {
+      Spare spare;
+      const bool good = !open_spare(name, spare) && spare.bytes == segment_bytes_ && kept < max;
+      spare = {};
+      if (good) {
+        ++kept;
+      } else {
+        (void)directory_.remove("log/" + name);
+      }
+    }
+  };
+  keep(listing.spares, kSparesMax);
+  keep(listing.reserves, kReservesMax);
 }
 
 std::uint64_t SegmentFiles::bytes_on_disk() {

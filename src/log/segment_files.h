@@ -2,7 +2,7 @@
 //
 //   log/<16 hexadecimal digits>   segments
 //   log/spare-<random>            zero-filled, or a released segment: will be a segment once its header is written
-//   log/reserve                   a spare for when the disk is full: to finish what was promised, and for edits
+//   log/reserve-<random>          a spare for when the disk is full: to finish what was promised, and for edits
 //   log/new-<random>              a spare that is still being filled; removed by who opens the store alone
 //
 // Any thread, any process: what only one may do at a time (install) is done under the commit lock.
@@ -39,7 +39,7 @@ class SegmentFiles {
     std::vector<std::uint64_t> segments;  // sorted
     std::vector<std::string> spares;      // names
     std::vector<std::string> unfinished;
-    bool reserve = false;
+    std::vector<std::string> reserves;
   };
   storage::IoError list(Listing& listing);
 

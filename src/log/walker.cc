@@ -217,8 +217,21 @@ Step next_entry(Window& window, Cursor& cursor, Found& found) {
 }
 
 std::string rebuild_parity(Window& window, std::uint64_t start, std::uint64_t end, const Chain& chain) {
-  const char* group = window.at(start, end - start);
-  if (group == nullptr) return {};
+  const char* bytes_read = window.at(start, end - start);
+  if (bytes_read == nullptr) return {};
+  const std::string group(bytes_read, static_cast<std::size_t>(end - start));
+  // They may have been read anew, and differently: what is not verified must not become the redundancy of anything.
+  for (std::uint64_t at = 0; at < group.size();) {
+    EntryHeader entry;
+    base::Hash128 identity;
+    if (group.size() - at < kEntryFrameBytes ||
+        decode_entry_header(group.data() + at, window.segment().seed, start + at, group.size() - at, entry) !=
+            HeaderCheck::good) {
+      return {};
+    }
+    if (!check_identity(group.data() + at, entry.payload_bytes, identity)) return {};
+    at += entry_bytes(entry.payload_bytes);
+  }
   EntryHeader header;
   header.kind = RecordKind::parity;
   header.payload_bytes = parity_payload_bytes(end - start);
@@ -229,7 +242,7 @@ std::string rebuild_parity(Window& window, std::uint64_t start, std::uint64_t en
   header.home = window.segment().header.number;
   std::string bytes(sector_up(entry_bytes(header.payload_bytes)), '\0');
   encode_entry_header(header, bytes.data());
-  encode_parity(start, {group, static_cast<std::size_t>(end - start)}, bytes.data() + kEntryHeaderBytes);
+  encode_parity(start, group, bytes.data() + kEntryHeaderBytes);
   finish_entry(bytes.data(), header.payload_bytes, window.segment().seed, sector_up(end));
   return bytes;
 }
