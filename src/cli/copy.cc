@@ -31,24 +31,30 @@ Exit run_copy(Context& context) {
 namespace {
 
 // Healing writes; on media that can't be written, what is there can still be verified.
-Store open_to_check(const std::string& where) {
+Store open_to_check(const std::string& where, bool& writable) {
   try {
-    return open_store(where, Access::write);
+    Store store = open_store(where, Access::write);
+    writable = true;
+    return store;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::read_only) throw;
-    say("The store can't be written here: damage is found, but not healed.");
-    return open_store(where, Access::read);
   }
+  say("The store can't be written here: damage is found, but not healed on the disk.");
+  writable = false;
+  return open_store(where, Access::read);
 }
 
 }  // namespace
 
 Exit run_check(Context& context) {
-  const Store store = open_to_check(context.where());
+  bool writable = false;
+  Store store = open_to_check(context.where(), writable);
   Progress progress;
   const CheckReport report = store.check([&](const CopyProgress& checked) {
     if (progress.due()) progress.show("checking  " + share_text(checked.bytes_done, checked.bytes_total));
   });
+  // What was rebuilt is right in memory, and is written anew in the background: a process that ends waits for that.
+  if (report.healed > 0 && writable) store.settle();
   progress.clear();
   if (context.json) {
     context.output.line(JsonObject()

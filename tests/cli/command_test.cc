@@ -326,6 +326,29 @@ TEST_F(Command, CheckOfASoundStoreIsClean) {
   EXPECT_EQ(JsonLine(good({"check", "--json"})).raw("clean"), "true");
 }
 
+TEST_F(Command, CheckHealsAndTheNextOneIsClean) {
+  for (int i = 0; i < 20; ++i) good({"put", "s", std::to_string(i), "v"});
+  const std::string records = good({"scan", "s"}), copy = directory_.at("copy");
+  ASSERT_EQ(on({"copy", copy}).status, 0);  // which writes all of it as a run
+  std::size_t damaged = 0;
+  for (const auto& run_file : std::filesystem::directory_iterator(copy + "/runs")) {
+    std::string bytes = read_file(run_file.path().string());
+    ASSERT_GT(bytes.size(), 100u);
+    bytes[60] = static_cast<char>(~bytes[60]);
+    write_file(run_file.path().string(), bytes);
+    ++damaged;
+  }
+  ASSERT_GT(damaged, 0u);
+  const Ran first = run({"-s", copy, "check", "--json"});
+  EXPECT_EQ(first.status, 1);
+  EXPECT_EQ(JsonLine(first.out).raw("clean"), "false");
+  EXPECT_NE(JsonLine(first.out).raw("healed"), "0");
+  EXPECT_EQ(JsonLine(first.out).raw("damage"), "[]");
+  const Ran second = run({"-s", copy, "check"});
+  EXPECT_EQ(second.status, 0) << second.out << second.err;
+  EXPECT_EQ(run({"-s", copy, "scan", "s"}).out, records);
+}
+
 TEST_F(Command, BenchMeasuresAndLeavesNothingBehind) {
   const Ran ran = on({"bench", "--seconds", "5", "--json"});
   EXPECT_EQ(ran.status, 0) << ran.err;
