@@ -453,8 +453,12 @@ class Director {
       if (image->is_settled(offset)) settled.push_back(offset);
     }
     if (settled.empty()) return;
-    if (closed_ && chance_.one_in(4)) {
-      ruin(file.path, settled);
+    if (closed_ && chance_.one_in(2)) {
+      // In the last segment only the first half: without the marks and seals behind it nothing would tell damage from a
+      // torn tail. Where segments are recycled, the half of what is there may be behind the tail.
+      const bool last = file.path == segments.back().path;
+      if (last && shared_.history.checkpoint().start.segment == 1) settled.resize(settled.size() / 2);
+      if (!last || shared_.history.checkpoint().start.segment == 1) ruin(file.path, settled);
       return;
     }
     static constexpr Damage kKinds[] = {Damage::bit_flip,  Damage::noise_512,  Damage::noise_4096,
@@ -465,12 +469,11 @@ class Director {
     if (world_.disk.damage(file.path, page + inside, kind)) opens_at_damage_ = shared_.history.opens();
   }
 
-  // More than can be healed, after a clean close, and in the first half, so that what stands behind it tells.
+  // More than can be healed.
   void ruin(const std::string& path, const std::vector<std::uint64_t>& settled) {
-    const std::size_t half = settled.size() / 2;
-    if (half < 3) return;
-    const std::size_t first = chance_.between(2, half - 1);
-    const std::size_t end = std::min<std::size_t>(half, first + chance_.between(1, 12));
+    if (settled.size() < 3) return;
+    const std::size_t first = chance_.between(2, settled.size() - 1);  // behind the headers
+    const std::size_t end = std::min<std::size_t>(settled.size(), first + chance_.between(1, 12));
     const Damage kind = chance_.one_in(2) ? Damage::noise_4096 : Damage::zeros_4096;
     for (std::size_t i = first; i < end; ++i) world_.disk.damage(path, settled[i], kind);
     shared_.history.damaged_beyond_redundancy();
