@@ -70,7 +70,7 @@ class RocksdbSession : public Session {
       rocksdb::Transaction* const reused = transaction_.release();
       transaction_.reset(transactions_->BeginTransaction(write_, {}, reused));
       value_.Reset();
-      const rocksdb::Status found = transaction_->GetForUpdate(read_, slice(key), &value_);
+      const rocksdb::Status found = transaction_->GetForUpdate(read_, db_.DefaultColumnFamily(), slice(key), &value_);
       if (!found.IsNotFound()) check(found);
       ValueBytes fresh;
       make_successor(key, found.ok() ? std::optional(bytes_of(value_)) : std::nullopt, fresh);
