@@ -9,15 +9,17 @@ namespace ingot {
 /// What the caller can do about it decides the code; the sentence in what() says the rest.
 enum class ErrorCode {
   invalid_argument,  ///< The call can't be right: an empty name, a range that ends before it begins. Change the call.
-  not_found,         ///< Something that was asked for by name is not there.
+  not_found,         ///< Something that was asked for by name is not there. (An absent key is std::nullopt.)
   not_a_store,       ///< The place given to open() holds no store, and none may or can be made there.
   too_large,         ///< A limit of <ingot/limits.h> is exceeded; the sentence has the size and the limit.
-  read_only,         ///< A write on a store opened for reading, or on media that can't be written.
-  closed,            ///< The store was closed, or this is the child of a fork: open it again.
-  expired,           ///< A snapshot that outlived the files it reads.
+  read_only,         ///< A write on a store opened for reading, or a place that can't be written.
+  closed,            ///< The store was closed, this is the child of a fork, or the store stopped itself because of a
+                     ///< defect (the sentence says which): open it again. Or the transaction has ended: begin again.
+  expired,           ///< A snapshot of a read-only handle that outlived the files it reads: take another one.
   newer_format,      ///< The store was written by a newer release. Nothing was changed.
   unavailable,       ///< The world stayed away past the deadline (disk full, device errors, a stopped process).
-                     ///< Nothing is lost, and the store goes on by itself when it is back.
+                     ///< Nothing is lost, and the store goes on by itself when it is back. A commit that says so
+                     ///< is not there.
   corrupt,           ///< Bytes were damaged beyond healing; the sentence has the exact range. All else stays readable.
 };
 

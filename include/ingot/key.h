@@ -13,7 +13,9 @@ namespace ingot {
 /// Appends one part of a tuple key, so that the bytes of whole keys sort as the tuples do: part by part; strings
 /// by bytes, numbers by value, false before true, a tuple before those that begin with it. Parts of different
 /// types sort by type: absent, bytes, integers, floating point, bool. An integer and a double are different keys
-/// even when equal. Layout: docs/formats/keys.md.
+/// even when equal. Layout: docs/formats/keys.md. The whole key may have kKeyBytesMax bytes, which is checked when it
+/// is used: a string takes 2 bytes more than it has (and one for each byte 0 or 1 in it), an integer 1 to 9, a
+/// double 9.
 void append_key_part(std::string& key, std::string_view bytes);
 void append_key_part(std::string& key, std::int64_t number);
 void append_key_part(std::string& key, std::uint64_t number);
@@ -60,7 +62,8 @@ struct KeyPart {
 /// The parts of a key made by key(), or nothing if `key` was not made so.
 std::optional<std::vector<KeyPart>> key_parts(std::string_view key);
 
-/// The keys from `begin` (included) to `end` (not included), in byte order. No `end`: to the last key.
+/// The keys from `begin` (included) to `end` (not included), in byte order. No `end`: to the last key. Bounds may have
+/// one byte more than the longest key.
 struct Range {
   std::string begin;
   std::optional<std::string> end;

@@ -11,10 +11,12 @@ namespace ingot {
 /// What a commit has survived when it returns.
 enum class Durability {
   disk,     ///< A power cut: it was synced. The default.
-  process,  ///< The death of this process, not of the machine. Synced within 100 ms in the background.
+  process,  ///< The death of this process, not of the machine. A sync begins within 100 ms, in the background.
+            ///< What is lost in a power cut before that is the newest, without gaps.
 };
 
-/// What a log would hold: healing, waiting, retries, degraded service. For people; not an error channel.
+/// What a log would hold: what was healed, degraded service and its end. For people; not an error channel: what
+/// concerns a call is thrown by that call.
 struct Message {
   enum class Severity { info, warning };
   Severity severity = Severity::info;
@@ -22,19 +24,21 @@ struct Message {
 };
 
 struct Options {
-  /// Reads only: works on read-only media, and next to writers. Writes throw read_only.
+  /// Reads only: works on read-only media, and next to writers, without locks or pins. Writes throw read_only. Its
+  /// snapshots and scans may end with `expired` if writers remove the files that they read.
   bool read_only = false;
-  /// Makes the store if the directory does not exist or is empty. false: not_a_store then.
+  /// Makes the store if the directory does not exist (its parent must) or is empty. false: not_a_store then.
   bool create = true;
   /// The durability of commits that do not say another.
   Durability durability = Durability::disk;
-  /// The bound for this store's memory: memtables, block cache, indexes. 0: a quarter of what the machine or its
-  /// control group has, between 32 MiB and 8 GiB.
+  /// The bound for this store's memory in bytes: memtables, block cache, indexes. At least 64 MiB (less:
+  /// invalid_argument). 0: a quarter of what the machine or its control group has, between 64 MiB and 8 GiB.
   std::size_t memory_bytes = 0;
   /// How long a call waits for the world (a full disk, a stopped process that holds the commit lock) before
-  /// `unavailable`.
+  /// `unavailable`. For transact: each attempt's commit. 0: does not wait; negative: invalid_argument.
   std::chrono::milliseconds deadline{30'000};
-  /// Called with what a log would hold, from any thread, one at a time. Must not call the store.
+  /// Called with what a log would hold, from any thread, one at a time, also during open(). Must return soon, and not
+  /// call the store. What it throws is swallowed.
   std::function<void(const Message&)> on_message = {};
 };
 

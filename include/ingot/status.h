@@ -9,19 +9,21 @@ namespace ingot {
 
 /// Whether anything keeps the store from full service right now.
 struct Health {
-  /// True when nothing is wrong. False: writers may wait or fail; `problems` says why. It ends by itself.
+  /// True when this handle knows of nothing wrong. False: writers may wait or fail; `problems` says why.
   bool good = true;
-  /// A sentence each: a full disk, a device that fails, a stopped process that holds the commit lock, unhealed damage.
+  /// A sentence each: flushes or compactions that fail, and why (a full disk, a device that fails, another process
+  /// that holds the commit lock); a log that can't be written or read; what the handle stopped itself for.
   std::vector<std::string> problems;
 };
 
-/// Conflicts of one space since the store was opened by this process.
+/// Conflicts of one space since the store was opened by this handle: commits that lost because of a key in it.
 struct SpaceConflicts {
   std::string space;
   std::uint64_t conflicts = 0;
 };
 
-/// Figures of one open store, in this process since open() unless said otherwise. Bytes are bytes.
+/// Figures of one open store, of this handle since open() unless said otherwise. Bytes are bytes. Taken one after the
+/// other, so they may not add up exactly.
 struct Stats {
   std::uint64_t version = 0;  ///< newest committed version
   // transactions
@@ -41,16 +43,16 @@ struct Stats {
   // disk
   std::uint64_t runs = 0;  ///< run files in the newest state
   std::uint64_t run_bytes = 0;
-  std::uint64_t log_bytes = 0;     ///< segments, the one made ahead included
+  std::uint64_t log_bytes = 0;     ///< all files of the log: segments, those made ahead, the reserve
   std::uint64_t pinned_bytes = 0;  ///< run files that only old snapshots (of any process) keep
   // maintenance
   std::uint64_t flushes = 0;
   std::uint64_t compactions = 0;
-  std::uint64_t bytes_committed = 0;  ///< payload of committed transactions
-  std::uint64_t bytes_written_log = 0;
-  std::uint64_t bytes_written_runs = 0;
-  std::uint64_t blocks_healed = 0;
-  std::uint64_t delayed_commits = 0;       ///< slowed down because maintenance was behind
+  std::uint64_t bytes_committed = 0;       ///< payload of committed transactions
+  std::uint64_t bytes_written_log = 0;     ///< parity and padding included; zeros written ahead are not
+  std::uint64_t bytes_written_runs = 0;    ///< by flushes and compactions
+  std::uint64_t blocks_healed = 0;         ///< damaged blocks of runs, sectors of the log, and copies of small files
+  std::uint64_t delayed_commits = 0;       ///< slowed down, by up to 1 ms each, because maintenance was behind
   std::uint64_t delayed_microseconds = 0;  ///< in all
 };
 

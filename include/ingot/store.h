@@ -41,9 +41,9 @@ namespace detail {
 class Attempts;
 }
 
-/// A stable view: everything read from it is as of one version. Blocks nobody and is never blocked; while it lives,
-/// the files that it reads stay on disk (see Stats::pinned_bytes). One thread at a time; keep it no longer than
-/// its Store.
+/// A stable view: everything read from it is as of one version, and of one time: what had not expired then is there.
+/// Blocks nobody and is never blocked; while it lives, the files that it reads stay on disk (see Stats::pinned_bytes),
+/// but for a read-only Store, where a read may throw `expired`. One thread at a time; keep it no longer than its Store.
 class Snapshot {
  public:
   Snapshot(Snapshot&&) noexcept;
@@ -69,8 +69,10 @@ class Transaction {
 
   /// Makes the writes true, if nothing that was read has changed since the begin.
   ///   returns  the version, or nothing if it lost to another (begin again; `Store::transact` does so by itself).
-  ///            A transaction without writes returns the version that it read.
-  ///   throws   unavailable: the deadline passed, and the transaction is not there.  closed.  read_only
+  ///            A transaction without writes returns the version that it read, and is never checked.
+  ///   throws   unavailable: the deadline passed, and the transaction is not there.  read_only.  corrupt.
+  ///            closed: also if it has ended before
+  /// Whatever comes out, begin another one for the next try.
   std::optional<Version> commit();
 
   /// What this transaction's reads are as of.
@@ -110,43 +112,55 @@ class Store {
   /// Runs `function(Transaction&)` and commits; on a conflict runs it again, until it wins. An exception from it rolls
   /// back and passes through. Returns what the function returns. The function may run several times: it must have
   /// no effects but those on the transaction.
-  ///   throws   unavailable: the deadline passed (nothing was committed).  what the function throws
+  ///   throws   unavailable: the deadline of one attempt's commit passed (nothing was committed).  read_only.  closed.
+  ///            what the function throws
+  /// Don't call transact of the same store inside of the function: it would commit on its own.
+  /// The number of attempts has no bound; from the fifth loss on it goes first among those of its process.
   template <class Function>
   auto transact(Function&& function, TransactOptions options = {}) -> std::invoke_result_t<Function&, Transaction&>;
 
-  /// A transaction by hand, for bindings and unusual control flow.
+  /// A transaction by hand, for bindings and unusual control flow. Sees everything committed by now, by any process.
+  /// Throws closed, unavailable, corrupt.
   [[nodiscard]] Transaction begin(TransactOptions options = {}) const;
 
-  /// A stable view of everything committed by now, by any process.
+  /// A stable view of everything committed by now, by any process. Throws closed, unavailable, corrupt.
   [[nodiscard]] Snapshot snapshot() const;
 
-  /// The newest committed version that this process can see.
+  /// The newest committed version, by any process. 0: nothing was committed yet.
   [[nodiscard]] Version version() const;
 
-  /// Makes everything committed so far durable on disk, whatever the durability of its commits.
+  /// Makes everything committed so far, by any process, durable on disk, whatever the durability of its commits.
+  /// Throws unavailable at the deadline. Does nothing on a read-only store.
   void sync();
 
-  /// Names of the spaces that hold anything, sorted.
+  /// Names of the spaces that hold anything, sorted by bytes. Costs a seek for each.
   [[nodiscard]] std::vector<std::string> spaces() const;
 
   /// Copies the store as of now into `directory`, which must not exist yet (or be what an interrupted copy left),
   /// while it is being written. The copy is a store like any other; restoring is opening it. Verified as it is read.
+  /// `progress` is called about once a MiB; an exception from it ends the copy, which can be begun again.
+  ///   throws   invalid_argument: the directory holds other files, or can't hold a store.  unavailable: it can't be
+  ///            written.  corrupt: something can't be read.  expired: only if this store is open read-only
   void copy(const std::string& directory, const std::function<void(const CopyProgress&)>& progress = {}) const;
 
-  /// Reads every byte of the store and verifies it; heals what it can.
+  /// Reads every byte of the store and verifies it; heals what it can (read-only: in memory only). Damage is reported,
+  /// not thrown. `progress` counts bytes of runs.
   [[nodiscard]] CheckReport check(const std::function<void(const CopyProgress&)>& progress = {}) const;
 
-  /// Flushes and merges until there is nothing left to do. Never needed; for benchmarks and before archiving.
+  /// Flushes and merges until there is nothing left to do. Never needed; for benchmarks and before archiving. Throws
+  /// read_only, unavailable.
   void settle();
 
+  /// Cheap. Does not throw `closed`.
   [[nodiscard]] Health health() const;
+  /// Lists the folder of the log: for once a second, not once a request.
   [[nodiscard]] Stats stats() const;
 
   /// Where it is, as given to open().
   [[nodiscard]] const std::string& where() const;
 
-  /// Ends it: syncs, and leaves a store that opens fast. Everything else then throws `closed`. Called by the
-  /// destructor.
+  /// Ends it: syncs, seals the log, and lets go of the locks. Reads and writes then throw `closed`. Called by the
+  /// destructor. Not while other threads are inside a call on this store. A second time it does nothing.
   void close();
 
  private:
@@ -159,8 +173,11 @@ class Store {
 };
 
 /// Opens the store at `where`: a directory (made if absent), or ":memory:" for one that ends with its handle.
-/// Many processes, and many handles of one process, may have it open.
-///   throws   not_a_store, newer_format, read_only, unavailable, invalid_argument; see ErrorCode
+/// Many processes, and many handles of one process, may have it open, 1024 for writing in all. Waits, up to the
+/// deadline, for another's opening to finish.
+///   throws   not_a_store: other files, a missing parent, or nothing there and none may be made.  newer_format.
+///            read_only: can't be written, open it with read_only.  unavailable.  corrupt: nothing was changed.
+///            invalid_argument: an option out of range, a network file system, a directory of another user
 Store open(const std::string& where, Options options = {});
 
 namespace detail {

@@ -13,7 +13,8 @@ namespace ingot {
 using Version = std::uint64_t;
 
 /// The bytes of a value, kept alive by this object: views into it end with it (or when it is moved).
-/// Converts to std::string_view. Up to kInlineBytes are held inside, without memory of their own.
+/// Converts to std::string_view. Up to kInlineBytes are held inside, without memory of their own. As thread-safe as a
+/// std::string.
 class Value {
  public:
   static constexpr std::size_t kInlineBytes = 104;
