@@ -111,7 +111,7 @@ class LmdbSession : public Session {
     check(mdb_cursor_renew(reading_, cursor_));
     MDB_val k = val(from);
     MDB_val v;
-    int code = mdb_cursor_get(cursor_, &k, &v, MDB_SET_RANGE);
+    int code = mdb_cursor_get(cursor_, &k, &v, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
     if (code == MDB_SUCCESS && k.mv_size == kKeyBytes) std::memcpy(totals.first.data(), k.mv_data, kKeyBytes);
     for (std::uint64_t i = 0; i < limit && code == MDB_SUCCESS; ++i) {
       totals.add(bytes_of(k), bytes_of(v));

@@ -105,7 +105,7 @@ class SqliteSession : public Session {
   void scan(std::string_view from, std::uint64_t limit, ScanTotals& totals) override {
     get_.reset();
     const std::uint64_t before = totals.records;
-    scan_.bind(1, from);
+    scan_.bind(1, from.empty() ? std::string_view("") : from);  // without a pointer it would be NULL
     scan_.bind(2, limit);
     while (scan_.step()) {
       const std::string_view key = scan_.column(0);

@@ -202,6 +202,11 @@ bool Session::append_one(base::Random& random) {
       return true;
     }
     history().append_refused(draft.attempt);
+    if (outcome == log::Append::no_room) {
+      world().report.outcome("append: no room");
+      base::sleep_for(std::chrono::milliseconds(1 + random.below(20)));
+      return true;
+    }
     if (outcome == log::Append::unavailable) {
       world().report.outcome("append: unavailable");
       refused("an append", patience);

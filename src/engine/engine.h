@@ -138,7 +138,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void gather(Group& group);
   void commit_group(std::span<Request* const> requests, base::Instant deadline);
   void try_group(std::span<Request* const> requests, base::Instant deadline);
-  bool append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
+  log::Append append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
+  void prepare_log(base::Instant deadline) const;
+  [[nodiscard]] Error unavailable(const std::string& what) const;
   bool validate(TransactionState& transaction, std::int64_t commit_time, std::string& conflict_key) const;
   bool renew_old_reads(TransactionState& transaction);
   void count_conflict(std::string_view key);

@@ -195,14 +195,16 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
   }
 }
 
+Error Engine::unavailable(const std::string& what) const {
+  return {ErrorCode::unavailable,
+          where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends."};
+}
+
+// Under append_mutex_, which is let go while the disk is full.
 void Engine::try_group(std::span<Request* const> requests, base::Instant deadline) {
-  const auto unavailable = [&](const std::string& what) {
-    return Error(ErrorCode::unavailable,
-                 where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends.");
-  };
-  if (!log().prepare(deadline)) throw unavailable(log().why());
-  for (;;) {
-    const std::lock_guard lock(commit_mutex_);
+  prepare_log(deadline);
+  for (base::Duration pause = std::chrono::milliseconds(1);;) {
+    std::unique_lock lock(commit_mutex_);
     catch_up();
     const log::Position position = log().position();
     const std::int64_t time_micros = std::max(base::wall_micros(), position.time_micros);
@@ -228,17 +230,46 @@ void Engine::try_group(std::span<Request* const> requests, base::Instant deadlin
       transaction.mutations.fill_stamps(request->version);
       survivors_.push_back(request);
     }
-    if (survivors_.empty() || append_group(survivors_, time_micros, deadline)) return;
-    base::probe("engine: another process appended first");
+    if (survivors_.empty()) return;
+    const log::Append outcome = append_group(survivors_, time_micros, deadline);
+    if (outcome == log::Append::kept) return;
+    if (outcome == log::Append::lost) {
+      base::probe("engine: another process appended first");
+      continue;
+    }
+    // The disk is full. What frees room needs both locks, so they are left alone meanwhile; and nobody who waits may
+    // pin the files whose end it waits for. (If what it read is flushed meanwhile, it loses, and reads again.)
+    for (Request* request : requests) request->transaction->state.reset();
+    const base::Instant now = base::now();
+    if (now >= deadline) throw unavailable(log().why());
+    lock.unlock();
+    append_mutex_.unlock();
+    base::sleep_for(std::min<base::Duration>(pause, deadline - now));
+    append_mutex_.lock();
+    pause = std::min<base::Duration>(2 * pause, std::chrono::milliseconds(50));
+    require_writable();
   }
 }
 
-// False: others appended first. Throws if it can't be done.
-bool Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline) {
+// What a commit needs of the log, ahead of it. Throws unavailable. Under append_mutex_.
+void Engine::prepare_log(base::Instant deadline) const {
+  for (;;) {
+    const std::shared_ptr<log::Log> log = shared_log();
+    if (log->prepare(deadline)) return;
+    // Housekeeping may have fallen behind the log meanwhile, and open it anew.
+    const std::lock_guard lock(commit_mutex_);
+    if (log == shared_log()) throw unavailable(log->why());
+  }
+}
+
+// Kept, lost or no_room; throws if it can't be done otherwise.
+log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline) {
   bool durable = false;
+  bool frees_space = true;
   frames_.assign(1, kPayloadFormat);
   for (const Request* request : survivors) {
     durable |= request->transaction->durability == Durability::disk;
+    frees_space &= request->transaction->mutations.only_erases();
     base::append_little(frames_, static_cast<std::uint32_t>(request->transaction->mutations.bytes().size()));
   }
   parts_.clear();
@@ -256,14 +287,16 @@ bool Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_mi
   draft.time_micros = time_micros;
   draft.parts = parts_;
   draft.durable = durable;
+  draft.frees_space = frees_space;
   const base::Instant begun = durable ? base::now() : base::Instant{};
   log::Append outcome = log::Append::kept;
   if (!base::broken(base::Break::engine_ack_before_append)) outcome = log().append(draft, deadline);
-  if (outcome == log::Append::lost) return false;
-  if (outcome == log::Append::unavailable) {
+  if (outcome == log::Append::undecided) {
     throw Error(ErrorCode::unavailable,
-                where_ + ": " + log().why() + ". Nothing was committed; the store goes on by itself when that ends.");
+                where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
   }
+  if (outcome == log::Append::unavailable) throw unavailable(log().why());
+  if (outcome != log::Append::kept) return outcome;
   if (durable)
     usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
   const std::uint64_t segment = log().position().segment;
@@ -281,7 +314,7 @@ bool Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_mi
   commits_.fetch_add(survivors.size(), std::memory_order_relaxed);
   groups_.fetch_add(1, std::memory_order_relaxed);
   bytes_committed_.fetch_add(payload_bytes, std::memory_order_relaxed);
-  return true;
+  return log::Append::kept;
 }
 
 // Whether nothing that the transaction read has changed since its snapshot.
@@ -404,7 +437,7 @@ void Engine::seal_memtable() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   const std::lock_guard append_lock(append_mutex_);
   require_writable();
-  if (!log().prepare(deadline)) throw Error(ErrorCode::unavailable, log().why());
+  prepare_log(deadline);
   for (;;) {
     const std::lock_guard lock(commit_mutex_);
     catch_up();
@@ -420,7 +453,7 @@ void Engine::seal_memtable() {
     draft.new_segment = true;
     const log::Append outcome = log().append(draft, deadline);
     if (outcome == log::Append::lost) continue;
-    if (outcome == log::Append::unavailable) throw Error(ErrorCode::unavailable, log().why());
+    if (outcome != log::Append::kept) throw Error(ErrorCode::unavailable, log().why());
     if (log().position().segment > state_owner_->active->segment()) cut_memtable(log().position().segment);
     apply_edit(edit);
     return;
@@ -432,7 +465,7 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   const std::lock_guard append_lock(append_mutex_);
   require_writable();
-  if (!log().prepare(deadline)) throw Error(ErrorCode::unavailable, log().why());
+  prepare_log(deadline);
   for (;;) {
     const std::lock_guard lock(commit_mutex_);
     catch_up();
@@ -461,7 +494,7 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     draft.parts = {&part, 1};
     const log::Append outcome = log().append(draft, deadline);
     if (outcome == log::Append::lost) continue;
-    if (outcome == log::Append::unavailable) throw Error(ErrorCode::unavailable, log().why());
+    if (outcome != log::Append::kept) throw Error(ErrorCode::unavailable, log().why());
     const std::uint64_t segment = log().position().segment;
     if (segment > state_owner_->active->segment()) cut_memtable(segment);
     for (const auto& run : added) open_runs_.emplace(run->summary().name, run);

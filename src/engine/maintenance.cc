@@ -185,15 +185,25 @@ void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries)
 // Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
 bool Maintenance::flush_some() {
   const std::lock_guard flush_lock(flush_mutex_);
-  const HeldView held = engine_.hold();
+  const bool short_of_room = engine_.shared_log()->short_of_room();
+  HeldView held = engine_.hold();
+  if (held.state->sealed.empty() && short_of_room && !held.state->active->empty()) {
+    // What was erased frees nothing before it has met, in a merge, what it hides; and the log waits for that.
+    base::probe("engine: a memtable was sealed early, for room");
+    engine_.seal_memtable();
+    held = engine_.hold();
+  }
   const State& state = *held.state;
   if (state.sealed.empty() || !try_role()) return false;
+  // On a disk that is nearly full, one at a time: each that is a run frees its stretch of the log for the next.
+  std::vector<std::shared_ptr<Memtable>> memtables = state.sealed;
+  if (short_of_room) memtables = {state.sealed.back()};
 
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
   std::vector<runs::RangeErasure> erasures;
   Version floor = state.floor;
-  for (const auto& memtable : state.sealed) floor = std::max(floor, memtable->version_max());
-  for (const auto& memtable : state.sealed) {
+  for (const auto& memtable : memtables) floor = std::max(floor, memtable->version_max());
+  for (const auto& memtable : memtables) {
     cursors.push_back(memtable->cursor(floor));
     for (const runs::RangeErasure& erasure : memtable->erasures(floor)) erasures.push_back(erasure);
   }
@@ -233,7 +243,8 @@ bool Maintenance::flush_some() {
   const std::vector<runs::RunSummary> summaries = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
   Edit edit;
-  edit.flushed_segment = std::max(state.sealed.front()->segment(), state.active->segment() - 1);
+  edit.flushed_segment = memtables.front()->segment();
+  if (memtables.size() == state.sealed.size()) edit.flushed_segment = state.active->segment() - 1;
   edit.floor = floor;
   edit.floor_time_micros = state.floor_time_micros;
   edit.added = summaries;
@@ -259,7 +270,18 @@ bool Maintenance::compact_some() {
     }
     idle = base::now() - last_version_change_ >= kIdle;
   }
-  return compact(idle ? Effort::idle : Effort::needed);
+  return compact(idle || engine_.shared_log()->short_of_room() ? Effort::idle : Effort::needed);
+}
+
+// What the memtables will take on the disk, and what the log may still let in: a merge must leave them that much, or a
+// full disk could never be left again.
+std::uint64_t Maintenance::flush_needs() {
+  std::uint64_t bytes = engine_.shared_log()->short_of_room() ? 0 : kTierBytes;
+  const base::EpochDomain::Guard guard(engine_.epochs_);
+  const State* state = engine_.state_.load(std::memory_order_acquire);
+  bytes += state->active->memory_bytes();
+  for (const auto& memtable : state->sealed) bytes += memtable->memory_bytes();
+  return bytes;
 }
 
 // Merges one window of sorted runs. False: there is nothing to do.
@@ -294,6 +316,7 @@ bool Maintenance::compact(Effort effort) {
   const ErasureMap erased(erasures);
   static const std::vector<ErasureMap::Fragment> kNone;
   RunOutput output(*engine_.directory_, to_bottom ? kNone : erased.fragments());
+  output.leave_free([this] { return flush_needs(); });
   const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
   for (cursor->seek_first(); cursor->valid(); cursor->next()) {
     if (stopping_.load()) return false;

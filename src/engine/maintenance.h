@@ -56,6 +56,7 @@ class Maintenance {
   bool flush_some();
   bool compact_some();
   bool compact(Effort effort);
+  std::uint64_t flush_needs();
   bool try_role();  // the maintenance lock between processes
   void after_edit();
   void write_newest_checkpoint();

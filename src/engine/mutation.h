@@ -67,8 +67,12 @@ class MutationBuffer {
     if (expires_micros != 0) base::append_little(bytes_, static_cast<std::uint64_t>(expires_micros));
     base::append_sized(bytes_, value);
   }
-  void erase(std::string_view key) { start(MutationKind::erase, key); }
+  void erase(std::string_view key) {
+    start(MutationKind::erase, key);
+    ++erasures_;
+  }
   void erase_range(std::string_view begin, std::string_view end) {
+    ++erasures_;
     start(MutationKind::erase_range, begin);
     base::append_sized(bytes_, end);
   }
@@ -100,7 +104,9 @@ class MutationBuffer {
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] bool empty() const { return count_ == 0; }
+  [[nodiscard]] bool only_erases() const { return erasures_ == count_; }
   void clear() {
+    erasures_ = 0;
     bytes_.clear();
     stamps_.clear();
     count_ = 0;
@@ -121,6 +127,7 @@ class MutationBuffer {
   std::vector<Stamp> stamps_;
   std::size_t last_ = 0;
   std::uint32_t count_ = 0;
+  std::uint32_t erasures_ = 0;  // of them
 };
 
 }  // namespace ingot::engine

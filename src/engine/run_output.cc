@@ -1,5 +1,6 @@
 #include "engine/run_output.h"
 
+#include <cerrno>
 #include <cstdio>
 
 #include "base/random.h"
@@ -47,9 +48,20 @@ void RunOutput::end_file() {
   writer_.reset();
 }
 
+void RunOutput::require_free() {
+  constexpr std::uint64_t kEveryBytes = 1ULL << 20;
+  check_free_at_ = bytes_ + writer_->file_bytes() + kEveryBytes;
+  std::uint64_t free = 0;
+  if (directory_.free_bytes(free) || free >= leave_free_() + kEveryBytes) return;
+  base::probe("engine: a merge was given up for want of room");
+  throw OutputFailed(directory_.where() +
+                     ": a merge needs more room than the disk has: " + storage::IoError(ENOSPC).text());
+}
+
 void RunOutput::add(const runs::Record& record) {
   if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= kFileBytes) end_file();
   if (writer_ == nullptr) begin_file();
+  if (leave_free_ && bytes_ + writer_->file_bytes() >= check_free_at_) require_free();
   if (const storage::IoError error = writer_->add(record)) {
     throw OutputFailed(directory_.where() + "/" + run_path(summaries_.back().name) + ": " + error.text());
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,12 +31,15 @@ class RunOutput {
   // `erasures` are written too, each to the file that covers it; with erasures the output is one file.
   RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures);
   ~RunOutput();  // what was not finished is removed
+  // From now on fails with ENOSPC rather than leave less than `bytes()` of the disk free.
+  void leave_free(std::function<std::uint64_t()> bytes) { leave_free_ = std::move(bytes); }
   void add(const runs::Record& record);
   // Syncs the files and their directory. The summaries are in key order; none if there was nothing to write.
   std::vector<runs::RunSummary> finish();
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
+  void require_free();
   void begin_file();
   void end_file();
 
@@ -44,6 +48,8 @@ class RunOutput {
   std::unique_ptr<runs::RunWriter> writer_;
   std::vector<runs::RunSummary> summaries_;
   std::uint64_t bytes_ = 0;
+  std::function<std::uint64_t()> leave_free_;
+  std::uint64_t check_free_at_ = 0;  // once so many bytes of the file are written
   bool finished_ = false;
 };
 

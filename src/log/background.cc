@@ -54,6 +54,8 @@ base::Instant DirectoryLog::next_work() const {
     next = std::min(next, std::max(unsynced_since_ + kBackgroundSyncAfter, base::now() + kRetry));
   } else if (durable_at_ != base::kNever && held_) {
     next = std::min(next, std::max(durable_at_ + kSealAfter, base::now() + kRetry));
+  } else if (held_) {
+    next = std::min(next, std::max(used_at_ + kIdleHold, base::now() + kRetry));
   }
   return next;
 }
@@ -64,12 +66,14 @@ void DirectoryLog::make_spares(Lock& lock) {
   bool made = false;
   const auto failed = files_.make_ahead(made);
   lock.lock();
+  spare_failed_ = static_cast<bool>(failed);
   if (failed) {
     base::probe("log: no spare could be made");
     set_why("making a segment of the log ahead: " + failed.text());
     spare_wanted_ = true;
     spare_retry_at_ = base::now() + kSpareRetry;
   }
+  if (!failed && !files_.headroom(files_.segment_bytes())) set_room_problem("");  // appends look for themselves
   if (made || failed) changed_.notify_all();
 }
 
@@ -87,6 +91,8 @@ void DirectoryLog::work_once(Lock& lock) {
   } else if (durable_at_ != base::kNever && held_ && now >= durable_at_ + kSealAfter) {
     const Busy busy(*this, lock, now);
     if (busy) seal(lock);
+  } else if (held_ && now >= used_at_ + kIdleHold) {
+    release_commit_lock();
   }
 }
 

@@ -99,7 +99,8 @@ bool DirectoryLog::acquire(Lock& lock, base::Instant deadline) {
   held_ = true;
   failing_ = false;
   request_seen_ = memory_.word(kLiveRequestAt);
-  acquired_at_ = hold_until_ = base::now();
+  acquired_at_ = hold_until_ = used_at_ = base::now();
+  work_by(used_at_ + kIdleHold);
   const base::ProcessIdentity self = base::process_identity();
   memory_.set_word(kLiveHolderAt, self.pid);
   memory_.set_number(kLiveHolderStartAt, self.start);
@@ -144,11 +145,15 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
     return false;
   }
   const bool moved = finder.cursor().segment != tail_.segment;
+  room_known_ = false;
   tail_ = finder.cursor();
   tail_segment_ = finder.segment();
   if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
   written_end_ = sector_up(tail_.offset);
-  if (moved) must_roll_ = false;
+  if (moved) {
+    must_roll_ = false;
+    if (!broken_) set_problem("");
+  }
   if (finder.has_repairs()) repair(finder);
   if (moved) {
     // Who made the segment may have died before its name was durable.

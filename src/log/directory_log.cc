@@ -63,6 +63,11 @@ void DirectoryLog::set_problem(const std::string& sentence) {
   if (!broken_ || problem_.empty()) problem_ = sentence;
 }
 
+void DirectoryLog::set_room_problem(const std::string& sentence) {
+  std::lock_guard guard(words_mutex_);
+  room_problem_ = sentence;
+}
+
 std::string DirectoryLog::why() const {
   if (is_child()) return "the store was opened before a fork, by the parent: open it again";
   std::lock_guard guard(words_mutex_);
@@ -72,7 +77,13 @@ std::string DirectoryLog::why() const {
 std::string DirectoryLog::problem() const {
   if (is_child()) return {};
   std::lock_guard guard(words_mutex_);
-  return problem_;
+  return problem_.empty() ? room_problem_ : problem_;
+}
+
+bool DirectoryLog::short_of_room() const {
+  if (is_child()) return false;
+  std::lock_guard guard(words_mutex_);
+  return !room_problem_.empty();
 }
 
 bool DirectoryLog::usable() {
@@ -258,9 +269,10 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
   }
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   roll_wanted_ = draft.new_segment && tail_.offset != kEntriesStart;
-  const bool room = make_room(lock, payload_bytes, draft.kind, deadline);
+  const bool essential = draft.kind == EntryKind::edit || draft.frees_space;
+  const Room room = make_room(lock, payload_bytes, essential ? Claim::reserve : Claim::ordinary, deadline);
   roll_wanted_ = false;
-  if (!room) return Append::unavailable;
+  if (room != Room::ready) return room == Room::none ? Append::no_room : Append::unavailable;
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   return append_at_tail(lock, draft, payload_bytes, deadline);
 }
@@ -311,11 +323,12 @@ Append DirectoryLog::append_at_tail(Lock& lock, const Draft& draft, std::uint64_
     if (!write_range(at, touched > written_end_ ? touched : tail_.offset)) outcome = fail_over(lock, deadline, &before);
     image_.cut(tail_.offset);
   }
-  if (outcome != Sync::done) return Append::unavailable;
+  if (outcome != Sync::done) return broken_ ? Append::undecided : Append::unavailable;
   publish();
   reader_.appended(tail_, tail_segment_, before.chain);
   seen_version_.store(tail_.chain.version, std::memory_order_release);
   hold_until_ = {};
+  used_at_ = base::now();
   if (draft.durable) {
     work_by(durable_at_ + kSealAfter);
   } else if (unsynced()) {

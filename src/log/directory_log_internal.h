@@ -38,12 +38,16 @@ class DirectoryLog final : public Log {
              std::vector<std::string>& damage) override;
   [[nodiscard]] std::string why() const override;
   [[nodiscard]] std::string problem() const override;
+  [[nodiscard]] bool short_of_room() const override;
   [[nodiscard]] LogStats stats() const override;
   void close() override;
 
  private:
   using Lock = std::unique_lock<base::Mutex>;
   enum class Sync { done, cut, failed };
+  enum class Room { ready, none, failed };
+  enum class Found { there, none, full };
+  enum class Claim { ordinary, reserve };  // what an append may use of a disk that is full
   // The only one inside append, acquire, seal, …: what they do is of several steps, between which the mutex may be
   // free.
   class Busy {
@@ -64,6 +68,7 @@ class DirectoryLog final : public Log {
   void say(const std::string& message) const;
   void set_why(const std::string& sentence);
   void set_problem(const std::string& sentence);
+  void set_room_problem(const std::string& sentence);
 
   // recovery.cc
   Read create_first_segment(std::string& why);
@@ -100,15 +105,19 @@ class DirectoryLog final : public Log {
   Sync sync_tail(Lock& lock, base::Instant deadline, const Cursor* undo);
   Sync fail_over(Lock& lock, base::Instant deadline, const Cursor* undo);
   bool carry_over(const Cursor& upto);
+  [[nodiscard]] bool stands_in_file(const Cursor& before);
   void seal(Lock& lock);
   [[nodiscard]] bool unsynced() const { return tail_.offset > tail_.settled; }
   bool wait_for_sync(Lock& lock, base::Instant deadline);
   [[nodiscard]] bool closing() const { return closing_.load(std::memory_order_relaxed); }
 
   // roll.cc
-  bool make_room(Lock& lock, std::uint64_t payload_bytes, EntryKind kind, base::Instant deadline);
+  Room make_room(Lock& lock, std::uint64_t payload_bytes, Claim claim, base::Instant deadline);
   [[nodiscard]] bool fits(std::uint64_t payload_bytes) const;
-  bool roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind, base::Instant deadline);
+  Room roll(Lock& lock, std::uint64_t payload_bytes, Claim claim, base::Instant deadline);
+  bool look_for_room();
+  bool begin_segment(SegmentFiles::Spare& spare);
+  Found find_spare(std::uint64_t payload_bytes, Claim claim, SegmentFiles::Spare& spare);
   bool install(SegmentFiles::Spare& spare, const SegmentHeader& header);
 
   // background.cc
@@ -160,6 +169,8 @@ class DirectoryLog final : public Log {
   bool failing_ = false;      // the tail's segment can't be appended to; entries are being carried over
   bool roll_wanted_ = false;  // the entry under way shall begin a segment
   bool must_roll_ = false;    // a later segment may have a name: the tail's gets no more entries
+  bool room_known_ = false;   // when the tail's segment was begun, or since, the disk had room for what follows from it
+  bool exposed_ = false;      // while failing_: the entry under way may be found by whoever opens the store after us
   Cursor tail_;
   std::shared_ptr<SegmentFile> tail_segment_;
   GroupImage image_;  // [tail_.settled, tail_.offset), while held_
@@ -170,18 +181,20 @@ class DirectoryLog final : public Log {
   std::uint32_t request_seen_ = 0;
   base::Instant acquired_at_{};
   base::Instant hold_until_{};
+  base::Instant used_at_{};  // when the commit lock was taken, or something appended
   base::Instant released_at_{};
   bool released_for_others_ = false;
   base::Instant unsynced_since_ = base::kNever;
   base::Instant durable_at_ = base::kNever;  // a seal is due some time after; kNever: none is due
   base::Instant worker_wakes_at_ = base::kNever;
   bool spare_wanted_ = false;
-  bool spare_failed_ = false;
+  bool spare_failed_ = false;  // the last try to make one
   base::Instant spare_retry_at_{};
 
   mutable base::Mutex words_mutex_;
   std::string why_;
   std::string problem_;
+  std::string room_problem_;  // as long as a segment is missing for want of room
 
   base::Thread worker_;
   base::Thread keeper_;
@@ -191,6 +204,9 @@ class DirectoryLog final : public Log {
 
 inline constexpr base::Duration kBackgroundSyncAfter = std::chrono::milliseconds(60);  // promised: 100 ms
 inline constexpr base::Duration kSealAfter = std::chrono::milliseconds(300);
+// The commit lock is not kept for longer than this without an append: a process that is stopped while it has it
+// holds up all others.
+inline constexpr base::Duration kIdleHold = std::chrono::milliseconds(350);
 inline constexpr base::Duration kHoldMin = std::chrono::microseconds(300);     // against handing over for each group
 inline constexpr base::Duration kHoldForOwner = std::chrono::milliseconds(5);  // to read and validate under the lock
 inline constexpr base::Duration kStandBack = std::chrono::microseconds(200);

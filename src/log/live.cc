@@ -186,6 +186,10 @@ bool Live::alone() const {
   return implementation_->alone;
 }
 
+bool Live::recovers() const {
+  return implementation_->alone && implementation_->opening.load();
+}
+
 void Live::finish_opening() {
   Implementation& self = *implementation_;
   if (self.opening.exchange(false)) (void)self.file->unlock(kLockOpening, 1);  // closing the file does it otherwise

@@ -35,6 +35,9 @@ class Live {
 
   // Whether this process was the only one when it opened: then it recovers, and makes the contents anew.
   [[nodiscard]] bool alone() const;
+  /// Whether nobody else has the store open, nor can before finish_opening(): then the log is the opener's to recover.
+  /// A log that is opened again later, by a handle that fell behind, joins the others.
+  [[nodiscard]] bool recovers() const;
   // Ends the opening: others may come in (called by open_directory_log when recovery is done, or by the destructor).
   void finish_opening();
 

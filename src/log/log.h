@@ -59,12 +59,16 @@ struct Draft {
   std::span<const std::string_view> parts;
   bool new_segment = false;  // begins a segment of its own, so that the memtable before it can be flushed
   bool durable = true;       // sync before it is published and `kept` is returned
+  bool frees_space = false;  // it only erases: on a full disk it may use what is kept in reserve, as edits do
 };
 
 enum class Append {
   kept,         // it is entry number Position of the log now; the position has moved over it
   lost,         // others appended first: read(), validate again, append again. The lock is held for that, for a while
   unavailable,  // nothing was appended, and never will be: the deadline passed; why() says what stood in the way
+  no_room,  // nothing was appended: the disk has no room for another segment. Not waited for: let what frees some go on
+  undecided,  // long after the deadline the device let it be neither made durable nor taken back: this handle appends
+              // no more, and what is there shows when the store is opened again
 };
 
 enum class Read {
@@ -133,6 +137,8 @@ class Log {
   // What went wrong, for a person; and whether something stands in the way right now (empty: nothing).
   [[nodiscard]] virtual std::string why() const = 0;
   [[nodiscard]] virtual std::string problem() const = 0;
+  // Appends wait because the disk has no room for another segment. What can be collected should be, now.
+  [[nodiscard]] virtual bool short_of_room() const = 0;
   [[nodiscard]] virtual LogStats stats() const = 0;
 
   // Syncs, seals, lets go of everything.

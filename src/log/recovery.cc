@@ -29,7 +29,7 @@ Read DirectoryLog::create_first_segment(std::string& why) {
 Read DirectoryLog::open(const Sink& sink, std::string& why) {
   SegmentFiles::Listing listing;
   storage::IoError failed;
-  const bool alone = live_handle_.alone();
+  const bool alone = live_handle_.recovers();
   if (alone && !options_.read_only) failed = files_.make_directory();
   if (!failed) failed = files_.list(listing);
   if (failed && !(options_.read_only && failed.code() == ENOENT)) {

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kSparesMax = 2;
 constexpr std::uint64_t kFillChunkBytes = 1ULL << 20;
 constexpr std::size_t kReservesMax = 1;
+constexpr std::uint64_t kPlentyBytes = 4ULL << 30;  // more than any log that waits to become runs
 
 std::string hexadecimal(std::uint64_t number) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -159,6 +160,8 @@ storage::IoError SegmentFiles::make_ahead(bool& made) {
   if (const auto failed = list(listing)) return failed;
   for (const bool reserve : {false, true}) {
     if (!(reserve ? listing.reserves : listing.spares).empty()) continue;
+    // Not with what the log needs to become runs, and to go.
+    if (const auto failed = headroom(2 * segment_bytes_)) return failed;
     Spare spare;
     if (const auto failed = make(segment_bytes_, spare)) return failed;
     // A name of its own: two processes may do this at once, and none may replace what another is about to use.
@@ -170,6 +173,20 @@ storage::IoError SegmentFiles::make_ahead(bool& made) {
     made = true;
   }
   return {};
+}
+
+storage::IoError SegmentFiles::headroom(std::uint64_t more) {
+  std::uint64_t free = 0;
+  if (directory_.free_bytes(free)) return {};  // unknown: then the write itself tells
+  if (free >= kPlentyBytes) return {};
+  Listing listing;
+  if (const auto failed = list(listing)) return failed;
+  for (const std::uint64_t segment : listing.segments) {
+    std::unique_ptr<storage::File> file;
+    std::uint64_t bytes = 0;
+    if (!directory_.open(path_of(segment), storage::OpenMode::read, file) && !file->size(bytes)) more += bytes;
+  }
+  return free < more ? storage::IoError(ENOSPC) : storage::IoError();
 }
 
 storage::IoError SegmentFiles::write_header(Spare& spare, const SegmentHeader& header) {
@@ -190,6 +207,12 @@ storage::IoError SegmentFiles::recycle_below(std::uint64_t number) {
   Listing listing;
   if (const auto failed = list(listing)) return failed;
   std::size_t spares = listing.spares.size();
+  std::size_t reserves = listing.reserves.size();
+  // On a disk that is nearly full the room is worth more to flushes and merges than ready segments are to the log.
+  const std::size_t spares_max = headroom(2 * segment_bytes_) ? 0 : kSparesMax;
+  for (const std::string& name : listing.spares) {
+    if (spares_max == 0 && !directory_.remove("log/" + name)) --spares;
+  }
   for (const std::uint64_t segment : listing.segments) {
     if (segment >= number) break;
     std::unique_ptr<storage::File> file;
@@ -199,9 +222,10 @@ storage::IoError SegmentFiles::recycle_below(std::uint64_t number) {
         !directory_.open(path, storage::OpenMode::read, file) && !file->size(bytes) && bytes == segment_bytes_;
     file.reset();
     storage::IoError failed;
-    if (fits && spares < kSparesMax) {
-      failed = directory_.rename(path, "log/spare-" + hexadecimal(base::random_u64()));
-      ++spares;
+    if (fits && (reserves < kReservesMax || spares < spares_max)) {
+      const bool reserve = reserves < kReservesMax;
+      failed = directory_.rename(path, (reserve ? "log/reserve-" : "log/spare-") + hexadecimal(base::random_u64()));
+      ++(reserve ? reserves : spares);
     } else {
       failed = directory_.remove(path);
     }

@@ -66,7 +66,11 @@ class SegmentFiles {
   storage::IoError write_header(Spare& spare, const SegmentHeader& header);
   storage::IoError name_it(Spare& spare, std::uint64_t number);
 
-  /// Segments below `number` become spares, or go.
+  /// Whether the disk has room for what must follow from the log as it is, and from `more` bytes of it: all of it is to
+  /// be written once again, as runs, before any of it can go. ENOSPC: it has not.
+  storage::IoError headroom(std::uint64_t more);
+
+  /// Segments below `number` become spares, or the reserve if there is none, or go.
   storage::IoError recycle_below(std::uint64_t number);
   /// Removes what a killed process left half made.
   void tidy();

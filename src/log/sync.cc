@@ -101,6 +101,7 @@ DirectoryLog::Sync DirectoryLog::sync_tail(Lock& lock, base::Instant deadline, c
 DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, const Cursor* undo) {
   base::probe("log: entries are carried over to a new segment");
   failing_ = true;
+  exposed_ = undo != nullptr && stands_in_file(*undo);
   Cursor upto = tail_;
   bool cut = false;
   base::Duration pause = std::chrono::milliseconds(1);
@@ -109,6 +110,15 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
     if (carry_over(upto)) break;
     set_problem(why());
     const base::Instant now = base::now();
+    if (undo != nullptr && !exposed_ && now >= deadline) {
+      // The write failed before the entry was whole, and no new segment has it: nobody will ever find it.
+      base::probe("log: an entry that was never written is forgotten");
+      tail_ = *undo;
+      image_.cut(tail_.offset);
+      failing_ = false;
+      changed_.notify_all();
+      return Sync::cut;
+    }
     if (undo != nullptr && !cut && now >= deadline) {
       // What was refused must never be there: from here on, the new segment starts without it. Until that is durable
       // nothing is answered. The zeros are for a process that finds the old segment if this one dies meanwhile.
@@ -145,6 +155,20 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
   work_by(base::now());
   changed_.notify_all();
   return cut ? Sync::cut : Sync::done;
+}
+
+// Whether a whole entry stands behind `before` in the tail's file. What never stood there as a whole, in the page
+// cache, never will on the disk.
+bool DirectoryLog::stands_in_file(const Cursor& before) {
+  const std::uint64_t bytes = tail_.offset - before.offset;
+  std::string entry(bytes, '\0');
+  std::size_t got = 0;
+  EntryHeader header;
+  base::Hash128 identity;
+  if (tail_segment_->file->read_at(before.offset, {entry.data(), entry.size()}, got)) return true;  // who knows
+  return got == bytes &&
+         decode_entry_header(entry.data(), tail_segment_->seed, before.offset, bytes, header) != HeaderCheck::bad &&
+         check_identity(entry.data(), header.payload_bytes, identity);
 }
 
 // Writes the commits and edits of the image, up to there, to a new segment that starts where the last sync left off,
