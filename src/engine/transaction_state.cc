@@ -166,7 +166,12 @@ void TransactionState::index() {
     switch (mutation.kind) {
       case MutationKind::put:
       case MutationKind::put_expiring:
-        own = {OwnWrite::Kind::value, std::string(mutation.value), mutation.expires_micros, 0};
+        // A time that has passed already: nobody sees the record, and what it replaces is gone.
+        if (mutation.expires_micros != 0 && mutation.expires_micros <= time_micros) {
+          own = {OwnWrite::Kind::erased, {}, 0, 0};
+        } else {
+          own = {OwnWrite::Kind::value, std::string(mutation.value), mutation.expires_micros, 0};
+        }
         break;
       case MutationKind::erase:
         own = {OwnWrite::Kind::erased, {}, 0, 0};

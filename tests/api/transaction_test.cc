@@ -324,5 +324,33 @@ TEST_F(Transactions, MoveLeavesNothingBehind) {
   EXPECT_TRUE(space_.get(store_, "moved") && space_.get(store_, "second"));
 }
 
+TEST_F(Transactions, AnOwnWriteThatHasExpiredIsSeenByNobody) {
+  // "A time that has passed is allowed: nobody sees the record." Neither does the transaction that wrote it, and what
+  // it has not seen can't make it lose: transact would run it again for ever.
+  Transaction tx = store_.begin();
+  space_.put(tx, "c", "gone", {.expires_micros = 1});
+  space_.put(tx, "d", "gone", {.expires_micros = 1});
+  space_.put(tx, "n", std::string("\7\0\0\0\0\0\0\0", 8), {.expires_micros = 1});
+  space_.add(tx, "n", 5);
+  EXPECT_FALSE(space_.get(tx, "c"));
+  EXPECT_FALSE(space_.get(tx, "d")) << "nor what it had replaced";
+  EXPECT_EQ(space_.get(tx, "n")->counter(), 5) << "an expired base counts as absent";
+  EXPECT_EQ(keys_of(space_.scan(tx)), list({"b", "f", "n"}));
+  EXPECT_EQ(keys_of(space_.scan(tx, all(), {.reverse = true})), list({"n", "f", "b"}));
+  EXPECT_TRUE(tx.commit());
+  EXPECT_EQ(keys_of(space_.scan(store_)), list({"b", "f", "n"}));
+  EXPECT_EQ(space_.get(store_, "n")->counter(), 5);
+}
+
+TEST_F(Transactions, AnOwnWriteThatExpiresBeforeTheCommitIsNoConflict) {
+  for (const bool reverse : {false, true}) {
+    Transaction tx = store_.begin();
+    space_.put(tx, "brief", "1", {.ttl = std::chrono::milliseconds(10)});
+    EXPECT_EQ(keys_of(space_.scan(tx, prefix("br"), {.reverse = reverse})), list({"brief"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(tx.commit()) << "it was not read from the store; transact would run it again for ever";
+  }
+}
+
 }  // namespace
 }  // namespace ingot
