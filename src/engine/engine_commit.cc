@@ -19,6 +19,8 @@ namespace {
 // A group takes no more than this beside its first transaction: the log's writes stay short.
 constexpr std::size_t kGroupBytesMax = 1 << 20;
 constexpr std::size_t kGroupCountMax = 4096;
+// How long anybody waits for the elder.
+constexpr base::Duration kElderPatience = std::chrono::milliseconds(20);
 }  // namespace
 
 struct Engine::Request {
@@ -96,7 +98,7 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
   if (elder_active_.load(std::memory_order_relaxed) && !transaction.elder) {
     // Somebody lost again and again: it goes first, but nobody waits for it for long.
     std::unique_lock lock(elder_mutex_);
-    const base::Instant patience = base::now() + std::chrono::milliseconds(20);
+    const base::Instant patience = base::now() + kElderPatience;
     while (elder_active_.load(std::memory_order_relaxed) && elder_changed_.wait_until(lock, patience)) {
     }
   }
@@ -373,8 +375,12 @@ void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
   constexpr std::uint32_t kLossesBeforeElder = 5;
   if (elder) return;
   if (losses >= kLossesBeforeElder) {
+    // Not for long: the elder's function may itself wait for this thread, or be further up on its stack.
     std::unique_lock lock(elder_mutex_);
-    while (elder_active_.load(std::memory_order_relaxed)) elder_changed_.wait(lock);
+    const base::Instant patience = base::now() + kElderPatience;
+    while (elder_active_.load(std::memory_order_relaxed)) {
+      if (!elder_changed_.wait_until(lock, patience)) return;
+    }
     elder_active_.store(true, std::memory_order_relaxed);
     elder = true;
     base::probe("engine: a transaction became the elder");

@@ -352,5 +352,24 @@ TEST_F(Transactions, AnOwnWriteThatExpiresBeforeTheCommitIsNoConflict) {
   }
 }
 
+TEST_F(Transactions, EldersThatNestDoNotWaitForEachOther) {
+  // Both lose often enough to be let go first; the inner one can't wait until the outer one has ended.
+  int outer = 0;
+  int inner = 0;
+  store_.transact([&](Transaction& tx) {
+    (void)space_.get(tx, "b");
+    space_.put(tx, "outer", "x");
+    if (++outer < 8) return space_.put(store_, "b", std::to_string(outer));
+    store_.transact([&](Transaction& nested) {
+      (void)space_.get(nested, "d");
+      space_.put(nested, "inner", "x");
+      if (++inner < 8) space_.put(store_, "d", std::to_string(inner));
+    });
+  });
+  EXPECT_EQ(outer, 8);
+  EXPECT_EQ(inner, 8);
+  EXPECT_TRUE(space_.get(store_, "outer") && space_.get(store_, "inner"));
+}
+
 }  // namespace
 }  // namespace ingot
