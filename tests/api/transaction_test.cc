@@ -371,5 +371,20 @@ TEST_F(Transactions, EldersThatNestDoNotWaitForEachOther) {
   EXPECT_TRUE(space_.get(store_, "outer") && space_.get(store_, "inner"));
 }
 
+TEST_F(Transactions, WhatWasMovedFromSaysSo) {
+  Transaction tx = store_.begin();
+  const Transaction there = std::move(tx);
+  const auto says = {std::string_view("moved from")};
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.get(tx, "b"); });
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.peek(tx, "b"); });
+  expect_error(ErrorCode::closed, says, [&] { tx.commit(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)tx.snapshot_version(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)tx.bytes(); });
+  Snapshot snapshot = store_.snapshot();
+  const Snapshot kept = std::move(snapshot);
+  expect_error(ErrorCode::closed, says, [&] { (void)snapshot.version(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.get(snapshot, "b"); });
+}
+
 }  // namespace
 }  // namespace ingot
