@@ -35,7 +35,7 @@ ErasureMap::ErasureMap(const std::vector<runs::RangeErasure>& erasures) {
     }
     if (i + 1 == boundaries.size() || open.empty()) continue;
     const Boundary& following = boundaries[i + 1];
-    if (!following.at_end && following.key == boundary.key) continue;
+    if (boundary.at_end || (!following.at_end && following.key == boundary.key)) continue;  // nothing lies between
     const Version newest = *open.rbegin();
     if (!fragments_.empty() && fragments_.back().end == boundary.key && fragments_.back().version == newest) {
       fragments_.back().end = following.key;

@@ -224,5 +224,16 @@ TEST(ErasureMap, TheNewestErasureCounts) {
   EXPECT_TRUE(ErasureMap({}).empty());
 }
 
+TEST(ErasureMap, SeveralErasuresToTheLastKeyAreApart) {
+  for (const bool turned : {false, true}) {
+    const ErasureMap map({{"m", "", turned ? 9U : 5U}, {"t", "", turned ? 5U : 9U}, {"x", "", 7}});
+    const auto version_at = [&](std::string_view key) { return map.over(key) == nullptr ? 0 : map.over(key)->version; };
+    EXPECT_EQ(version_at("a"), 0U);
+    EXPECT_EQ(version_at("m"), turned ? 9U : 5U);
+    EXPECT_EQ(version_at("t"), 9U);
+    EXPECT_EQ(version_at("z"), 9U);
+  }
+}
+
 }  // namespace
 }  // namespace ingot::engine
