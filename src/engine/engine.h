@@ -115,6 +115,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Request;
   struct Group;
   struct GroupWrites;
+  class LogUse;
 
   Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options);
 
@@ -170,6 +171,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<std::int64_t> visible_time_{0};  // commit time of the newest entry
   std::atomic<log::Log*> log_{nullptr};        // for published() inside an epoch guard
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint32_t> log_uses_{0};  // calls that use the log without its owner's locks: close waits for them
   std::atomic<bool> broken_down_{false};
 
   // the log's owner

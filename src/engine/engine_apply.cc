@@ -9,6 +9,7 @@
 namespace ingot::engine {
 
 void Engine::catch_up() {
+  if (closed_.load(std::memory_order_acquire)) require_open();
   const log::Read outcome = log().read([this](const log::Entry& entry) { apply(entry); });
   if (broken_down_) require_open();
   switch (outcome) {

@@ -397,15 +397,6 @@ void Engine::end_elder() {
   elder_changed_.notify_all();
 }
 
-void Engine::sync() {
-  require_open();
-  if (options_.read_only) return;
-  const std::shared_ptr<log::Log> log = shared_log();
-  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
-    throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
-  }
-}
-
 void Engine::seal_memtable() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   const std::lock_guard append_lock(append_mutex_);

@@ -226,6 +226,37 @@ TEST(ClosedHandles, SaySo) {
   store.close();  // twice is harmless
 }
 
+TEST(ClosedHandles, CanBeClosedWhileOtherThreadsUseThem) {
+  const TemporaryDirectory directory;
+  for (int round = 0; round < 10; ++round) {
+    Store store = open(directory.path(), {.durability = Durability::process});
+    kSpace.put(store, "k", "v");
+    std::atomic<int> at_work{0};
+    std::vector<std::thread> threads;
+    const auto until_closed = [&](auto use) {
+      threads.emplace_back([&, use] {
+        try {
+          for (bool first = true;; first = false) {
+            use();
+            if (first) ++at_work;
+          }
+        } catch (const Error& error) {
+          EXPECT_TRUE(error.code() == ErrorCode::closed || error.code() == ErrorCode::unavailable) << error.what();
+        }
+      });
+    };
+    until_closed([&] { (void)kSpace.get(store, "k"); });
+    until_closed([&] { (void)store.snapshot(); });
+    until_closed([&] { kSpace.put(store, "k", "w"); });
+    until_closed([&] { store.sync(); });
+    until_closed([&] { (void)store.check(); });
+    until_closed([&] { store.settle(); });
+    while (at_work < static_cast<int>(threads.size())) std::this_thread::yield();
+    store.close();
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
 // Runs `body` in a fork's child; returns what it says, or what it threw.
 template <class Body>
 std::string in_child(Body&& body) {
