@@ -132,7 +132,11 @@ void Engine::open_log() {
   // What lies in runs/ now, and is in no State once the log is read, was left by processes that died: listed while
   // nobody else is in, so that no file of a later one can be among them.
   std::vector<std::string> found_runs;
-  if (!options_.read_only && live_->alone()) (void)directory_->list("runs", found_runs).code();
+  std::vector<std::string> unfinished;
+  if (!options_.read_only && live_->alone()) {
+    (void)directory_->list("runs", found_runs).code();
+    unfinished = unfinished_checkpoints(*directory_);
+  }
 
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
@@ -179,6 +183,7 @@ void Engine::open_log() {
   maintenance_ = std::make_unique<Maintenance>(*this);
   live_->publish_pin(pins_->oldest());
   maintenance_->sweep(found_runs);
+  for (const std::string& path : unfinished) (void)directory_->remove(path).code();
   live_->finish_opening();
   maintenance_->start(options_.read_only);
 }

@@ -1,6 +1,8 @@
 // The engine's own formats, against bytes written by hand, and against damage.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "base/bytes.h"
 #include "engine/checkpoint.h"
 #include "engine/edit.h"
@@ -8,6 +10,7 @@
 #include "engine/mutation.h"
 #include "engine/store_header.h"
 #include "engine/twin_file.h"
+#include "log/faulty_directory.h"
 #include "storage/memory_directory.h"
 
 namespace ingot::engine {
@@ -208,6 +211,37 @@ TEST_F(TwinFile, CheckpointsReadBackHealAndTellDamage) {
   std::vector<std::string> names;
   ASSERT_FALSE(directory_->list("checkpoints", names));
   EXPECT_EQ(names.size(), 1U);
+}
+
+TEST_F(TwinFile, TwoThatWriteCheckpointsAtOnceDoNotMixThem) {
+  ASSERT_FALSE(make_folders(*directory_));
+  const base::Hash128 id{1, 2};
+  Checkpoint older;
+  older.edit_number = 12;
+  Checkpoint newer;
+  newer.edit_number = 13;
+  // One is about to give its checkpoint its name. Another process begins with its own, and fails, or dies, half way.
+  storage::Faults dies;
+  dies.set(
+      [](const storage::Attempted& attempted) { return attempted.operation == storage::Operation::write ? EIO : 0; });
+  storage::FaultyDirectory other(*directory_, dies);
+  storage::Faults meanwhile;
+  meanwhile.set([&](const storage::Attempted& attempted) {
+    if (attempted.operation == storage::Operation::rename) {
+      EXPECT_TRUE(write_checkpoint(other, id, older));
+    }
+    return 0;
+  });
+  storage::FaultyDirectory one(*directory_, meanwhile);
+  EXPECT_FALSE(write_checkpoint(one, id, newer));
+  Checkpoint back;
+  std::uint64_t healed = 0;
+  std::string why;
+  EXPECT_EQ(read_newest_checkpoint(*directory_, id, true, back, healed, why), CheckpointRead::found) << why;
+  EXPECT_EQ(back.edit_number, 13U);
+  std::vector<std::string> names;
+  ASSERT_FALSE(directory_->list("checkpoints", names));
+  EXPECT_EQ(names.size(), 1U) << "what failed leaves nothing behind";
 }
 
 TEST(ErasureMap, TheNewestErasureCounts) {
