@@ -71,15 +71,19 @@ void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorte
   if (garbage_.size() > kGarbageMax) garbage_.erase(garbage_.begin(), garbage_.end() - kGarbageMax / 2);
 }
 
-bool Maintenance::try_role() {
+bool Maintenance::try_role(std::uint64_t edit_number) {
   const std::lock_guard lock(mutex_);
-  if (!has_role_ && engine_.live_->try_maintenance()) {
-    has_role_ = true;
-    role_wanted_since_ = base::kNever;
-  }
+  if (!has_role_ && engine_.live_->try_maintenance()) has_role_ = true;
   if (has_role_) return true;
-  if (role_wanted_since_ == base::kNever) role_wanted_since_ = base::now();
-  if (base::now() - role_wanted_since_ < kRolePatience) return false;
+  const base::Instant now = base::now();
+  // Edits that come in, or nothing to do for a while: whoever has the lock uses it.
+  if (role_wanted_since_ == base::kNever || role_wanted_edit_ != edit_number ||
+      now - role_wanted_last_ >= kRolePatience) {
+    role_wanted_since_ = now;
+    role_wanted_edit_ = edit_number;
+  }
+  role_wanted_last_ = now;
+  if (now - role_wanted_since_ < kRolePatience) return false;
   base::probe("engine: maintenance without the role");
   return true;
 }
@@ -187,7 +191,7 @@ bool Maintenance::flush_some() {
   const std::lock_guard flush_lock(flush_mutex_);
   const HeldView held = engine_.hold();
   const State& state = *held.state;
-  if (state.sealed.empty() || !try_role()) return false;
+  if (state.sealed.empty() || !try_role(state.edit_number)) return false;
 
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
   std::vector<runs::RangeErasure> erasures;
@@ -275,7 +279,7 @@ bool Maintenance::compact(Effort effort) {
     sizes.push_back(size);
   }
   const std::optional<Window> window = pick_compaction(sizes, effort);
-  if (!window || !try_role()) return false;
+  if (!window || !try_role(state.edit_number)) return false;
 
   const bool to_bottom = window->first + window->count == state.sorted_runs.size();
   std::vector<std::unique_ptr<runs::Cursor>> cursors;

@@ -56,7 +56,8 @@ class Maintenance {
   bool flush_some();
   bool compact_some();
   bool compact(Effort effort);
-  bool try_role();  // the maintenance lock between processes
+  // The maintenance lock between processes; or leave to do without it. `edit_number`: of the State that asks for work.
+  bool try_role(std::uint64_t edit_number);
   void after_edit();
   void write_newest_checkpoint();
   void delete_garbage();
@@ -73,7 +74,9 @@ class Maintenance {
   base::ConditionVariable changed_;
   std::uint64_t changes_ = 0;
   bool has_role_ = false;
-  base::Instant role_wanted_since_ = base::kNever;
+  base::Instant role_wanted_since_ = base::kNever;  // since when nobody has done anything
+  base::Instant role_wanted_last_ = base::kNever;
+  std::uint64_t role_wanted_edit_ = 0;
   std::string flush_problem_;
   std::string compaction_problem_;
   std::string housekeeping_problem_;

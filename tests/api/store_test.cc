@@ -185,6 +185,22 @@ TEST(Snapshots, KeepTheirFilesAndGiveThemBack) {
   EXPECT_EQ(store.stats().pinned_bytes, 0U);
 }
 
+TEST(Handles, LeaveMaintenanceToTheOneThatDoesIt) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path(), {.durability = Durability::process});
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, and goes on using it
+  Store second = open(directory.path(), {.durability = Durability::process});
+  const std::string value(1000, 'v');
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; std::chrono::steady_clock::now() - begin < 4s; ++i) {
+    for (int k = 0; k < 500; ++k) kSpace.put(first, std::to_string(i * 500 + k), value);
+    first.settle();
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(second.stats().bytes_written_runs, 0U) << "what the first had done was done again";
+}
+
 TEST(ReadOnlyHandles, SeeWhatOthersWriteAndWriteNothing) {
   const TemporaryDirectory directory;
   Store writer = open(directory.path());
