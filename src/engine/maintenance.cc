@@ -188,10 +188,15 @@ void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries)
 
 // Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
 bool Maintenance::flush_some() {
+  return flush(Effort::needed);
+}
+
+bool Maintenance::flush(Effort effort) {
   const std::lock_guard flush_lock(flush_mutex_);
   const HeldView held = engine_.hold();
   const State& state = *held.state;
-  if (state.sealed.empty() || !try_role(state.edit_number)) return false;
+  if (state.sealed.empty()) return false;
+  if (!try_role(state.edit_number) && effort != Effort::complete) return false;
 
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
   std::vector<runs::RangeErasure> erasures;
@@ -279,7 +284,8 @@ bool Maintenance::compact(Effort effort) {
     sizes.push_back(size);
   }
   const std::optional<Window> window = pick_compaction(sizes, effort);
-  if (!window || !try_role(state.edit_number)) return false;
+  if (!window) return false;
+  if (!try_role(state.edit_number) && effort != Effort::complete) return false;
 
   const bool to_bottom = window->first + window->count == state.sorted_runs.size();
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
@@ -406,7 +412,8 @@ void Maintenance::sweep(const std::vector<std::string>& names) {
 
 void Maintenance::settle() {
   engine_.seal_memtable();
-  while (!stopping_.load() && flush_some()) {
+  // Whether or not another process has the maintenance lock: it does not know that somebody waits.
+  while (!stopping_.load() && flush(Effort::complete)) {
   }
   while (!stopping_.load() && compact(Effort::complete)) {
   }

@@ -54,6 +54,7 @@ class Maintenance {
   // Runs `work` until it returns false; waits after a failure, which `problem` keeps until a success.
   void drive(const char* what, std::string& problem, bool (Maintenance::*work)());
   bool flush_some();
+  bool flush(Effort effort);
   bool compact_some();
   bool compact(Effort effort);
   // The maintenance lock between processes; or leave to do without it. `edit_number`: of the State that asks for work.

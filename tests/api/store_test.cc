@@ -201,6 +201,20 @@ TEST(Handles, LeaveMaintenanceToTheOneThatDoesIt) {
   EXPECT_EQ(second.stats().bytes_written_runs, 0U) << "what the first had done was done again";
 }
 
+TEST(Handles, SettleWhateverTheOthersDo) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path());
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, and goes on using it, without haste
+  Store second = open(directory.path());
+  for (int i = 0; i < 3; ++i) {
+    kSpace.put(second, "k" + std::to_string(i), std::string(1'000'000, 'v'));
+    second.settle();
+    EXPECT_EQ(second.stats().runs, 1U);
+    EXPECT_LT(second.stats().memtable_bytes, 500'000U);
+  }
+}
+
 TEST(ReadOnlyHandles, SeeWhatOthersWriteAndWriteNothing) {
   const TemporaryDirectory directory;
   Store writer = open(directory.path());
