@@ -129,16 +129,21 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // engine_apply.cc: under commit_mutex_
   void catch_up();
   void apply(const log::Entry& entry);
+  void apply_entry(const log::Entry& entry);
   void apply_mutations(std::string_view mutations, Version version, std::int64_t time_micros);
   void apply_edit(const Edit& edit);
   void cut_memtable(std::uint64_t segment);
   void publish_state(std::shared_ptr<State> next);
   void break_down(const std::string& what);  // a broken invariant: the handle closes, nothing more is written
+  // The same from a catch block: something that may not be left half done was, most likely for want of memory.
+  void break_down_half_way(const char* what) noexcept;
 
   // engine_commit.cc
   void gather(Group& group);
   void commit_group(std::span<Request* const> requests, base::Instant deadline);
   void try_group(std::span<Request* const> requests, base::Instant deadline);
+  log::Append append(const log::Draft& draft, base::Instant deadline);
+  void apply_own_edit(const Edit& edit, const std::vector<std::shared_ptr<runs::Run>>& added);
   bool append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
   bool validate(TransactionState& transaction, std::int64_t commit_time, std::string& conflict_key) const;
   bool renew_old_reads(TransactionState& transaction);

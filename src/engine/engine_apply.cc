@@ -26,7 +26,17 @@ void Engine::catch_up() {
   }
 }
 
+// The log goes on behind an entry whether or not it was applied: so it is applied in full, or nothing goes on.
 void Engine::apply(const log::Entry& entry) {
+  if (broken_down_.load(std::memory_order_relaxed)) return;
+  try {
+    apply_entry(entry);
+  } catch (...) {
+    break_down_half_way("an entry of the log could not be applied");
+  }
+}
+
+void Engine::apply_entry(const log::Entry& entry) {
   if (entry.segment > state_owner_->active->segment()) cut_memtable(entry.segment);
   if (entry.kind == log::EntryKind::edit) {
     const std::optional<Edit> edit = decode_edit(entry.payload);
@@ -150,6 +160,23 @@ void Engine::break_down(const std::string& what) {
   }
   broken_down_.store(true, std::memory_order_release);
   message(Message::Severity::warning, where_ + ": stopped, because " + what);
+}
+
+void Engine::break_down_half_way(const char* what) noexcept {
+  broken_down_.store(true, std::memory_order_release);
+  try {
+    base::probe("engine: an exception where nothing may be left half done");
+    std::string why = what;
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      why.append(": ").append(error.what());
+    } catch (...) {
+      why.append(": an unknown exception");
+    }
+    break_down(why);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory for the sentence either
+  }
 }
 
 }  // namespace ingot::engine
