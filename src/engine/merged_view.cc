@@ -244,6 +244,10 @@ MergedView::MergedView(std::shared_ptr<const State> state, Version version, std:
     for (const auto& file : sorted.files) {
       files_.push_back(file.get());
       if (!file->has_range_erasures()) continue;
+      if (!file->readable()) {  // not to be taken for one that erases nothing
+        why_ = file->why();
+        return;
+      }
       for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
     }
   }
