@@ -200,8 +200,10 @@ void Engine::reload_from_checkpoint() {
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
     Checkpoint checkpoint;
     std::uint64_t healed = 0;
-    if (read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why) != CheckpointRead::found)
-      break;
+    const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
+    // The world's fault: what is here stays as it is, and whoever looks next tries again.
+    if (found == CheckpointRead::failed) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+    if (found != CheckpointRead::found) break;
     log_owner_->close();
     load_checkpoint(checkpoint);
     log_options.start = checkpoint.start;
