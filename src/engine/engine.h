@@ -124,6 +124,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void open_log();
   void load_checkpoint(const Checkpoint& checkpoint);
   void reload_from_checkpoint();
+  log::Read reload(std::string& why);
   std::shared_ptr<runs::Run> open_run(const runs::RunSummary& summary);
 
   // engine_apply.cc: under commit_mutex_
@@ -134,6 +135,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void apply_edit(const Edit& edit);
   void cut_memtable(std::uint64_t segment);
   void publish_state(std::shared_ptr<State> next);
+  void show(Version version, std::int64_t time_micros);
   void break_down(const std::string& what);  // a broken invariant: the handle closes, nothing more is written
   // The same from a catch block: something that may not be left half done was, most likely for want of memory.
   void break_down_half_way(const char* what) noexcept;
@@ -183,7 +185,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   base::Mutex append_mutex_;
   mutable base::Mutex commit_mutex_;
   std::shared_ptr<State> state_owner_;
-  std::shared_ptr<log::Log> log_owner_;  // replaced under append_mutex_, commit_mutex_ and figures_mutex_
+  std::shared_ptr<State> reloading_from_;  // not null while state_owner_ is being made anew: what readers see meanwhile
+  std::shared_ptr<log::Log> log_owner_;    // replaced under append_mutex_, commit_mutex_ and figures_mutex_
   std::map<std::string, std::shared_ptr<runs::Run>, std::less<>> open_runs_;  // being added by an edit of our own
   std::vector<Request*> survivors_;                                           // scratch of commit_group
   std::string frames_;

@@ -57,12 +57,17 @@ void Engine::apply_entry(const log::Entry& entry) {
       }
       apply_mutations(mutations, entry.base_version + i, entry.time_micros);
     }
-    visible_time_.store(entry.time_micros, std::memory_order_relaxed);
-    visible_version_.store(entry.base_version + entry.transaction_count - 1, std::memory_order_release);
-    if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
-      visible_word_.value().fetch_add(1, std::memory_order_release);
-      visible_word_.wake_all();
-    }
+    show(entry.base_version + entry.transaction_count - 1, entry.time_micros);
+  }
+}
+
+void Engine::show(Version version, std::int64_t time_micros) {
+  if (reloading_from_ != nullptr) return;
+  visible_time_.store(time_micros, std::memory_order_relaxed);
+  visible_version_.store(version, std::memory_order_release);
+  if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
+    visible_word_.value().fetch_add(1, std::memory_order_release);
+    visible_word_.wake_all();
   }
 }
 
@@ -102,6 +107,7 @@ void Engine::cut_memtable(std::uint64_t segment) {
 void Engine::publish_state(std::shared_ptr<State> next) {
   std::shared_ptr<State> old = std::move(state_owner_);
   state_owner_ = std::move(next);
+  if (reloading_from_ != nullptr) return;
   state_.store(state_owner_.get(), std::memory_order_seq_cst);
   if (old != nullptr) epochs_.retire([old]() mutable { old.reset(); });
 }
