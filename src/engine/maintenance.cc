@@ -186,6 +186,18 @@ void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries)
   for (const runs::RunSummary& summary : summaries) (void)engine_.directory_->remove(run_path(summary.name)).code();
 }
 
+bool Maintenance::commit_written(const Edit& edit, std::uint64_t flushed_before) {
+  try {
+    if (engine_.commit_edit(edit, flushed_before, open_written(edit.added))) return true;
+  } catch (const Error& error) {
+    // Not on a disk that is full: there each further try would take more of it.
+    if (error.code() == ErrorCode::unavailable) remove_written(edit.added);
+    throw;
+  }
+  remove_written(edit.added);
+  return false;
+}
+
 // Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
 bool Maintenance::flush_some() {
   return flush(Effort::needed);
@@ -239,16 +251,15 @@ bool Maintenance::flush(Effort effort) {
     if (got != Got::found) throw OutputFailed("a counter's base can't be read: " + why);
   }
 
-  const std::vector<runs::RunSummary> summaries = output.finish();
+  std::vector<runs::RunSummary> summaries = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
   Edit edit;
   edit.flushed_segment = std::max(state.sealed.front()->segment(), state.active->segment() - 1);
   edit.floor = floor;
   edit.floor_time_micros = state.floor_time_micros;
-  edit.added = summaries;
-  if (!engine_.commit_edit(edit, state.flushed_segment, open_written(summaries))) {
+  edit.added = std::move(summaries);
+  if (!commit_written(edit, state.flushed_segment)) {
     base::probe("engine: another process had flushed the same segments");
-    remove_written(summaries);
     return true;
   }
   flushes_.fetch_add(1, std::memory_order_relaxed);
@@ -326,10 +337,7 @@ bool Maintenance::compact(Effort effort) {
   }
   edit.added = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
-  if (!engine_.commit_edit(edit, 0, open_written(edit.added))) {
-    remove_written(edit.added);
-    return true;
-  }
+  if (!commit_written(edit, 0)) return true;
   compactions_.fetch_add(1, std::memory_order_relaxed);
   after_edit();
   return true;

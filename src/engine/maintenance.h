@@ -62,6 +62,8 @@ class Maintenance {
   void after_edit();
   void write_newest_checkpoint();
   void delete_garbage();
+  // Commits an edit that adds these runs; removes them if it is not true, and never will be.
+  bool commit_written(const Edit& edit, std::uint64_t flushed_before);
   std::vector<std::shared_ptr<runs::Run>> open_written(const std::vector<runs::RunSummary>& summaries);
   void remove_written(const std::vector<runs::RunSummary>& summaries);
 

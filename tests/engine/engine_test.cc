@@ -56,5 +56,37 @@ TEST(Engine, WaitsForACheckpointThatCanNotBeReadForAMoment) {
   EXPECT_EQ(value, "new");
 }
 
+TEST(Engine, ARunWhoseEditCanNotBeAppendedIsRemoved) {
+  const ingot::testing::TemporaryDirectory place;
+  std::unique_ptr<storage::Directory> directory;
+  ASSERT_FALSE(storage::open_posix_directory(place.path(), directory));
+  storage::Faults faults;
+  Options options;
+  options.deadline = std::chrono::milliseconds(50);
+  const std::shared_ptr<Engine> engine =
+      Engine::open(std::make_unique<storage::FaultyDirectory>(*directory, faults), place.path(), options);
+  const HeldView held = engine->hold();
+  TransactionState tx(engine, held.state, held.version, held.time_micros, Durability::disk);
+  tx.put(InternalKey("space", "k"), "v", 0);
+  ASSERT_TRUE(engine->commit(tx));
+  // While the first run is written another process commits, and from then on its entry can't be read.
+  Store other = ingot::open(place.path());
+  std::atomic<int> runs_made{0};
+  faults.set([&](const storage::Attempted& attempted) {
+    if (attempted.operation == storage::Operation::open && attempted.path.starts_with("runs/") && runs_made++ == 0)
+      Space("space").put(other, "other", "v");
+    return attempted.operation == storage::Operation::read && attempted.path.starts_with("log/") && runs_made != 0 ? EIO
+                                                                                                                   : 0;
+  });
+  EXPECT_THROW(engine->settle(), Error);
+  while (runs_made < 4) std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the flush tries again
+  std::vector<std::string> names;
+  ASSERT_FALSE(directory->list("runs", names));
+  EXPECT_LE(names.size(), 1U) << "the one being written, and none of those that came to nothing";
+  faults.clear();
+  engine->settle();
+  EXPECT_TRUE(engine->get_newest(InternalKey("space", "k"), [](const Seen&) {}));
+}
+
 }  // namespace
 }  // namespace ingot::engine
