@@ -34,8 +34,25 @@ void Maintenance::start(bool read_only) {
   compacting_ = base::Thread("ingot-compact", [this] { compaction_loop(); });
 }
 
-std::uint64_t Maintenance::garbage_bytes() const {
+std::uint64_t Maintenance::garbage_bytes() {
+  std::uint64_t newest = 0;  // what comes in while we look is not judged
+  {
+    const std::lock_guard lock(mutex_);
+    if (garbage_.empty()) return 0;
+    for (const Garbage& garbage : garbage_) newest = std::max(newest, garbage.edit_number);
+  }
+  std::vector<std::string> names;
+  const bool known = !engine_.directory_->list("runs", names);
+  std::vector<std::string> paths;
+  for (const std::string& name : names) paths.push_back(run_path(name));
+  std::sort(paths.begin(), paths.end());
   const std::lock_guard lock(mutex_);
+  // Another process may have deleted them: whoever has the maintenance lock does.
+  if (known) {
+    std::erase_if(garbage_, [&](const Garbage& garbage) {
+      return garbage.edit_number <= newest && !std::binary_search(paths.begin(), paths.end(), garbage.path);
+    });
+  }
   std::uint64_t bytes = 0;
   for (const Garbage& garbage : garbage_) bytes += garbage.bytes;
   return bytes;

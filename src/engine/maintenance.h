@@ -42,7 +42,8 @@ class Maintenance {
   void settle();
 
   [[nodiscard]] std::vector<std::string> problems() const;
-  [[nodiscard]] std::uint64_t garbage_bytes() const;
+  // Of files that are superfluous and still there. Looks into the directory.
+  [[nodiscard]] std::uint64_t garbage_bytes();
   [[nodiscard]] std::uint64_t flushes() const { return flushes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t compactions() const { return compactions_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_.load(std::memory_order_relaxed); }

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/expect_error.h"
@@ -212,6 +213,25 @@ TEST(Handles, SettleWhateverTheOthersDo) {
     second.settle();
     EXPECT_EQ(second.stats().runs, 1U);
     EXPECT_LT(second.stats().memtable_bytes, 500'000U);
+  }
+}
+
+TEST(Handles, DoNotCountAsPinnedWhatAnotherHasDeleted) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path());
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, so it deletes
+  const Store second = open(directory.path());
+  const Store reader = open(directory.path(), {.read_only = true});
+  for (int i = 0; i < 3; ++i) {
+    kSpace.put(first, "k", std::string(10'000, 'v'));
+    first.settle();
+    (void)second.version();
+    (void)reader.version();
+  }
+  for (const Store* store : {&std::as_const(first), &second, &reader}) {
+    for (int i = 0; i < 500 && store->stats().pinned_bytes != 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(store->stats().pinned_bytes, 0U);
   }
 }
 
