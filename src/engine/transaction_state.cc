@@ -136,16 +136,9 @@ void TransactionState::put_stamped_value(std::string_view key, std::string_view 
   mutations.stamp_value(key, value, expires, offset);
 }
 
-// Records of one version do not know which of them came first, so the erasure names the keys that this transaction has
-// written before it one by one; the range takes care of all older versions.
+// What this transaction has written before it is hidden by the memtable, which gets the mutations in their order.
 void TransactionState::erase_range(std::string_view begin, std::string_view end) {
   require_room(begin.size() + end.size());
-  index();
-  for (auto own = own_.lower_bound(begin); own != own_.end() && (end.empty() || own->first < end); ++own) {
-    if (own->second.kind == OwnWrite::Kind::erased) continue;
-    require_room(own->first.size() + begin.size() + end.size());
-    mutations.erase(own->first);
-  }
   mutations.erase_range(begin, end);
 }
 

@@ -1,6 +1,7 @@
 // Transactions: what conflicts and what does not, own writes, retries, roll-back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -349,6 +350,27 @@ TEST_F(Transactions, AnOwnWriteThatExpiresBeforeTheCommitIsNoConflict) {
     EXPECT_EQ(keys_of(space_.scan(tx, prefix("br"), {.reverse = reverse})), list({"brief"}));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     EXPECT_TRUE(tx.commit()) << "it was not read from the store; transact would run it again for ever";
+  }
+}
+
+TEST_F(Transactions, AnErasureThatDoesNotFitErasesNothing) {
+  // Nearly full, with records of its own in the range: those are erased with it, or none is.
+  for (std::size_t room = 30; room < 120; room += 4) {
+    Transaction tx = store_.begin();
+    for (const char* key : {"m1", "m2", "m3", "m4"}) space_.put(tx, key, "own");
+    while (kTransactionBytesMax - tx.bytes() > room + 50) {
+      space_.put(tx, "filler",
+                 std::string(std::min(kTransactionBytesMax - tx.bytes() - room - 50, kValueBytesMax), 'f'));
+    }
+    while (kTransactionBytesMax - tx.bytes() > room + 20) space_.erase(tx, "");
+    bool erased = true;
+    try {
+      space_.erase_range(tx, prefix("m"));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::too_large);
+      erased = false;
+    }
+    ASSERT_EQ(keys_of(space_.scan(tx, prefix("m"))).size(), erased ? 0U : 4U) << room;
   }
 }
 
