@@ -229,6 +229,9 @@ TEST_F(Transactions, TransactReturnsWhatTheFunctionReturns) {
   EXPECT_TRUE(space_.get(store_, "void"));
   const std::unique_ptr<int> only_moves = store_.transact([](Transaction&) { return std::make_unique<int>(7); });
   EXPECT_EQ(*only_moves, 7);
+  int outside = 0;
+  int& same = store_.transact([&](Transaction&) -> int& { return outside; });
+  EXPECT_EQ(&same, &outside);
 }
 
 TEST_F(Transactions, AnExceptionRollsBackAndPassesThrough) {
