@@ -28,8 +28,8 @@ struct Options {
   bool create = true;
   /// The durability of commits that do not say another.
   Durability durability = Durability::disk;
-  /// The bound for this store's memory: memtables, block cache, indexes. 0: a quarter of what the machine or its
-  /// control group has, between 32 MiB and 8 GiB.
+  /// The bound for this store's memory: memtables, block cache, indexes; at least 64 MiB. 0: a quarter of what the
+  /// machine or its control group has, between 64 MiB and 8 GiB.
   std::size_t memory_bytes = 0;
   /// How long a call waits for the world (a full disk, a stopped process that holds the commit lock) before
   /// `unavailable`.
