@@ -134,11 +134,11 @@ bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<vo
 
 void Engine::throw_read_failure(const std::string& why) const {
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
-  if (why.find("ENOENT") != std::string::npos) {
+  if (why.find("(ENOENT)") != std::string::npos) {
     throw Error(ErrorCode::expired,
                 where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
   }
-  for (const char* transient : {"EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE", "EACCES"}) {
+  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)"}) {
     if (why.find(transient) != std::string::npos) {
       throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Nothing is lost; try again.");
     }

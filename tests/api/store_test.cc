@@ -572,5 +572,23 @@ TEST(WhatAStoreSays, CheckHealsOneDamagedPlaceAndSaysSo) {
   EXPECT_TRUE(again.check().clean());
 }
 
+TEST(DamagedRuns, AreCorruptWhateverTheDirectoryIsCalled) {
+  const TemporaryDirectory directory;
+  for (const char* called : {"EIO", "ENOENT", "plain"}) {
+    const std::string where = directory.at(called);
+    {
+      Store store = open(where);
+      kSpace.put(store, "k", "v");
+      store.settle();
+    }
+    for (const auto& file : std::filesystem::directory_iterator(where + "/runs")) {
+      const auto bytes = std::filesystem::file_size(file);
+      std::ofstream(file.path(), std::ios::binary | std::ios::trunc) << std::string(bytes, '?');
+    }
+    Store store = open(where);
+    expect_error(ErrorCode::corrupt, {"k"}, [&] { (void)kSpace.get(store, "k"); });
+  }
+}
+
 }  // namespace
 }  // namespace ingot
