@@ -209,7 +209,7 @@ auto Store::transact(Function&& function, TransactOptions options) -> std::invok
       function(tx);
       if (attempts.commit(tx)) return;
     } else {
-      auto result = function(tx);
+      decltype(auto) result = function(tx);  // what it returns: a reference stays one
       if (attempts.commit(tx)) return result;
     }
   }

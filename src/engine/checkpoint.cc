@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/bytes.h"
+#include "base/random.h"
 #include "engine/twin_file.h"
 #include "runs/summary.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr TwinFormat kFormat{"INGOTCKP", 1, kCheckpointBytesMax};
 constexpr std::size_t kNameDigits = 20;
+constexpr std::string_view kUnfinished = "new";  // what a name begins with while its file is being written
 
 std::string salt_of(const base::Hash128& store_id) {
   std::string salt(16, '\0');
@@ -95,8 +97,14 @@ CheckpointRead decode_checkpoint(const base::Hash128& store_id, std::string_view
 
 storage::IoError write_checkpoint(storage::Directory& directory, const base::Hash128& store_id,
                                   const Checkpoint& checkpoint) {
-  return write_twin(directory, kFormat, salt_of(store_id), encode_payload(checkpoint), "checkpoints/new",
-                    checkpoint_path(checkpoint.edit_number), "checkpoints");
+  // A name of its own: another process may be writing one, too, and neither may name what the other has half written.
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(base::random_u64()));
+  const std::string temporary = "checkpoints/" + std::string(kUnfinished) + digits;
+  const storage::IoError error = write_twin(directory, kFormat, salt_of(store_id), encode_payload(checkpoint),
+                                            temporary, checkpoint_path(checkpoint.edit_number), "checkpoints");
+  if (error) (void)directory.remove(temporary).code();
+  return error;
 }
 
 CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base::Hash128& store_id, bool heal,
@@ -136,6 +144,16 @@ CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base:
   }
   why = directory.where() + "/checkpoints: changed faster than they could be read";
   return CheckpointRead::failed;
+}
+
+std::vector<std::string> unfinished_checkpoints(storage::Directory& directory) {
+  std::vector<std::string> names;
+  std::vector<std::string> paths;
+  if (directory.list("checkpoints", names)) return paths;
+  for (const std::string& name : names) {
+    if (name.starts_with(kUnfinished)) paths.push_back("checkpoints/" + name);
+  }
+  return paths;
 }
 
 void remove_older_checkpoints(storage::Directory& directory, std::uint64_t edit_number) {

@@ -58,6 +58,9 @@ storage::IoError write_checkpoint(storage::Directory& directory, const base::Has
 CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base::Hash128& store_id, bool heal,
                                       Checkpoint& checkpoint, std::uint64_t& healed, std::string& why);
 
+// Paths of what checkpoints that were never finished have left, or of those being written just now.
+std::vector<std::string> unfinished_checkpoints(storage::Directory& directory);
+
 // Removes all checkpoints older than `edit_number`. What can't be removed stays, harmlessly.
 void remove_older_checkpoints(storage::Directory& directory, std::uint64_t edit_number);
 

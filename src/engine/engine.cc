@@ -7,6 +7,24 @@
 
 namespace ingot::engine {
 
+// A call that uses the log, or `live`, outside of the locks that close takes.
+class Engine::LogUse {
+ public:
+  explicit LogUse(Engine& engine) : engine_(engine) {
+    engine_.require_open();
+    engine_.log_uses_.fetch_add(1, std::memory_order_seq_cst);
+    if (!engine_.closed_.load(std::memory_order_seq_cst)) return;
+    engine_.log_uses_.fetch_sub(1, std::memory_order_release);
+    engine_.require_open();
+  }
+  ~LogUse() { engine_.log_uses_.fetch_sub(1, std::memory_order_release); }
+  LogUse(const LogUse&) = delete;
+  LogUse& operator=(const LogUse&) = delete;
+
+ private:
+  Engine& engine_;
+};
+
 Engine::~Engine() {
   try {
     close();
@@ -53,6 +71,7 @@ void Engine::refresh() {
   Version published = 0;
   {
     const base::EpochDomain::Guard guard(epochs_);
+    if (closed_.load(std::memory_order_seq_cst)) require_open();  // close waits for guards that came before it
     published = log_.load(std::memory_order_acquire)->published();
   }
   if (published <= visible_version_.load(std::memory_order_acquire)) return;
@@ -115,11 +134,11 @@ bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<vo
 
 void Engine::throw_read_failure(const std::string& why) const {
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
-  if (why.find("ENOENT") != std::string::npos) {
+  if (why.find("(ENOENT)") != std::string::npos) {
     throw Error(ErrorCode::expired,
                 where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
   }
-  for (const char* transient : {"EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE", "EACCES"}) {
+  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)"}) {
     if (why.find(transient) != std::string::npos) {
       throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Nothing is lost; try again.");
     }
@@ -181,7 +200,7 @@ Stats Engine::stats() const {
 }
 
 CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64_t total)> progress) {
-  require_open();
+  const LogUse use(*this);
   refresh();
   CheckReport report;
   std::string why;
@@ -220,8 +239,18 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
   return report;
 }
 
+void Engine::sync() {
+  const LogUse use(*this);
+  if (options_.read_only) return;
+  const std::shared_ptr<log::Log> log = shared_log();
+  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
+    throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
+  }
+}
+
 void Engine::settle() {
   require_writable();
+  const LogUse use(*this);
   refresh();
   maintenance_->settle();
 }
@@ -231,11 +260,21 @@ void Engine::close() {
   if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
   if (maintenance_ != nullptr) maintenance_->stop();
   if (const std::shared_ptr<log::Log> log = shared_log()) log->close();
-  live_.reset();
+  // Other threads may have come in before `closed_` was set, and may still use `live`: those that append or catch up,
+  // those that only ask for the published version, and all else.
   {
+    const std::lock_guard append_lock(append_mutex_);
     const std::lock_guard lock(commit_mutex_);
     visible_word_.wake_all();
   }
+  while (log_uses_.load(std::memory_order_acquire) != 0) base::sleep_for(std::chrono::milliseconds(1));
+  std::atomic<bool> left{false};
+  epochs_.retire([&left] { left.store(true); });
+  while (!left.load()) {
+    base::yield_thread();
+    epochs_.collect();
+  }
+  live_.reset();
 }
 
 }  // namespace ingot::engine

@@ -115,6 +115,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Request;
   struct Group;
   struct GroupWrites;
+  class LogUse;
 
   Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options);
 
@@ -123,16 +124,21 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void open_log();
   void load_checkpoint(const Checkpoint& checkpoint);
   void reload_from_checkpoint();
+  log::Read reload(std::string& why);
   std::shared_ptr<runs::Run> open_run(const runs::RunSummary& summary);
 
   // engine_apply.cc: under commit_mutex_
   void catch_up();
   void apply(const log::Entry& entry);
+  void apply_entry(const log::Entry& entry);
   void apply_mutations(std::string_view mutations, Version version, std::int64_t time_micros);
   void apply_edit(const Edit& edit);
   void cut_memtable(std::uint64_t segment);
   void publish_state(std::shared_ptr<State> next);
+  void show(Version version, std::int64_t time_micros);
   void break_down(const std::string& what);  // a broken invariant: the handle closes, nothing more is written
+  // The same from a catch block: something that may not be left half done was, most likely for want of memory.
+  void break_down_half_way(const char* what) noexcept;
 
   // engine_commit.cc
   void gather(Group& group);
@@ -141,6 +147,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   log::Append append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
+  [[nodiscard]] Error edit_not_kept(log::Append outcome) const;
+  log::Append append(const log::Draft& draft, base::Instant deadline);
+  void apply_own_edit(const Edit& edit, const std::vector<std::shared_ptr<runs::Run>>& added);
   bool validate(TransactionState& transaction, std::int64_t commit_time, std::string& conflict_key) const;
   bool renew_old_reads(TransactionState& transaction);
   void count_conflict(std::string_view key);
@@ -172,13 +181,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<std::int64_t> visible_time_{0};  // commit time of the newest entry
   std::atomic<log::Log*> log_{nullptr};        // for published() inside an epoch guard
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint32_t> log_uses_{0};  // calls that use the log without its owner's locks: close waits for them
   std::atomic<bool> broken_down_{false};
 
   // the log's owner
   base::Mutex append_mutex_;
   mutable base::Mutex commit_mutex_;
   std::shared_ptr<State> state_owner_;
-  std::shared_ptr<log::Log> log_owner_;  // replaced under append_mutex_, commit_mutex_ and figures_mutex_
+  std::shared_ptr<State> reloading_from_;  // not null while state_owner_ is being made anew: what readers see meanwhile
+  std::shared_ptr<log::Log> log_owner_;    // replaced under append_mutex_, commit_mutex_ and figures_mutex_
   std::map<std::string, std::shared_ptr<runs::Run>, std::less<>> open_runs_;  // being added by an edit of our own
   std::vector<Request*> survivors_;                                           // scratch of commit_group
   std::string frames_;

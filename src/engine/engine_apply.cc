@@ -9,6 +9,7 @@
 namespace ingot::engine {
 
 void Engine::catch_up() {
+  if (closed_.load(std::memory_order_acquire)) require_open();
   const log::Read outcome = log().read([this](const log::Entry& entry) { apply(entry); });
   if (broken_down_) require_open();
   switch (outcome) {
@@ -25,7 +26,17 @@ void Engine::catch_up() {
   }
 }
 
+// The log goes on behind an entry whether or not it was applied: so it is applied in full, or nothing goes on.
 void Engine::apply(const log::Entry& entry) {
+  if (broken_down_.load(std::memory_order_relaxed)) return;
+  try {
+    apply_entry(entry);
+  } catch (...) {
+    break_down_half_way("an entry of the log could not be applied");
+  }
+}
+
+void Engine::apply_entry(const log::Entry& entry) {
   if (entry.segment > state_owner_->active->segment()) cut_memtable(entry.segment);
   if (entry.kind == log::EntryKind::edit) {
     const std::optional<Edit> edit = decode_edit(entry.payload);
@@ -46,12 +57,17 @@ void Engine::apply(const log::Entry& entry) {
       }
       apply_mutations(mutations, entry.base_version + i, entry.time_micros);
     }
-    visible_time_.store(entry.time_micros, std::memory_order_relaxed);
-    visible_version_.store(entry.base_version + entry.transaction_count - 1, std::memory_order_release);
-    if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
-      visible_word_.value().fetch_add(1, std::memory_order_release);
-      visible_word_.wake_all();
-    }
+    show(entry.base_version + entry.transaction_count - 1, entry.time_micros);
+  }
+}
+
+void Engine::show(Version version, std::int64_t time_micros) {
+  if (reloading_from_ != nullptr) return;
+  visible_time_.store(time_micros, std::memory_order_relaxed);
+  visible_version_.store(version, std::memory_order_release);
+  if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
+    visible_word_.value().fetch_add(1, std::memory_order_release);
+    visible_word_.wake_all();
   }
 }
 
@@ -91,6 +107,7 @@ void Engine::cut_memtable(std::uint64_t segment) {
 void Engine::publish_state(std::shared_ptr<State> next) {
   std::shared_ptr<State> old = std::move(state_owner_);
   state_owner_ = std::move(next);
+  if (reloading_from_ != nullptr) return;
   state_.store(state_owner_.get(), std::memory_order_seq_cst);
   if (old != nullptr) epochs_.retire([old]() mutable { old.reset(); });
 }
@@ -149,6 +166,23 @@ void Engine::break_down(const std::string& what) {
   }
   broken_down_.store(true, std::memory_order_release);
   message(Message::Severity::warning, where_ + ": stopped, because " + what);
+}
+
+void Engine::break_down_half_way(const char* what) noexcept {
+  broken_down_.store(true, std::memory_order_release);
+  try {
+    base::probe("engine: an exception where nothing may be left half done");
+    std::string why = what;
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      why.append(": ").append(error.what());
+    } catch (...) {
+      why.append(": an unknown exception");
+    }
+    break_down(why);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): there is no memory for the sentence either
+  }
 }
 
 }  // namespace ingot::engine

@@ -19,6 +19,8 @@ namespace {
 // A group takes no more than this beside its first transaction: the log's writes stay short.
 constexpr std::size_t kGroupBytesMax = 1 << 20;
 constexpr std::size_t kGroupCountMax = 4096;
+// How long anybody waits for the elder.
+constexpr base::Duration kElderPatience = std::chrono::milliseconds(20);
 }  // namespace
 
 struct Engine::Request {
@@ -96,7 +98,7 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
   if (elder_active_.load(std::memory_order_relaxed) && !transaction.elder) {
     // Somebody lost again and again: it goes first, but nobody waits for it for long.
     std::unique_lock lock(elder_mutex_);
-    const base::Instant patience = base::now() + std::chrono::milliseconds(20);
+    const base::Instant patience = base::now() + kElderPatience;
     while (elder_active_.load(std::memory_order_relaxed) && elder_changed_.wait_until(lock, patience)) {
     }
   }
@@ -106,8 +108,8 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
   if (!transaction.reads.empty() && !renew_old_reads(transaction)) {
     request.outcome = Request::Outcome::lost;
   } else if (!group_open_.load(std::memory_order_relaxed) && append_mutex_.try_lock()) {
+    const std::lock_guard lock(append_mutex_, std::adopt_lock);
     commit_group(alone, deadline);
-    append_mutex_.unlock();
   } else {
     std::shared_ptr<Group> group;
     bool leads = false;
@@ -116,11 +118,13 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
       const std::size_t bytes = transaction.mutations.bytes().size();
       if (open_group_ == nullptr || open_group_->bytes + bytes > kGroupBytesMax ||
           open_group_->requests.size() >= kGroupCountMax) {
-        open_group_ = std::make_shared<Group>();
+        group = std::make_shared<Group>();
         leads = true;
+      } else {
+        group = open_group_;
       }
-      group = open_group_;
       group->requests.push_back(&request);
+      open_group_ = group;  // not before it has its leader
       group->bytes += bytes;
       group->size.fetch_add(1, std::memory_order_relaxed);
       group_open_.store(true, std::memory_order_relaxed);
@@ -177,12 +181,16 @@ void Engine::gather(Group& group) {
 }
 
 void Engine::commit_group(std::span<Request* const> requests, base::Instant deadline) {
-  const auto fail = [&](ErrorCode code, const std::string& why) {
+  // Throws nothing: others wait for the outcome.
+  const auto fail = [&](ErrorCode code, const char* why) {
     for (Request* request : requests) {
       if (request->outcome != Request::Outcome::undecided) continue;
       request->outcome = Request::Outcome::failed;
       request->code = code;
-      request->why = why;
+      try {
+        request->why = why;
+      } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the code has to do
+      }
     }
   };
   try {
@@ -191,7 +199,8 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
   } catch (const Error& error) {
     fail(error.code(), error.what());
   } catch (const std::exception& error) {
-    fail(ErrorCode::unavailable, where_ + ": a commit failed: " + error.what());
+    const bool stopped = broken_down_.load();
+    fail(stopped ? ErrorCode::closed : ErrorCode::unavailable, error.what());
   }
 }
 
@@ -262,6 +271,16 @@ void Engine::prepare_log(base::Instant deadline) const {
   }
 }
 
+// An exception out of the middle of an append leaves open whether it happened.
+log::Append Engine::append(const log::Draft& draft, base::Instant deadline) {
+  try {
+    return log().append(draft, deadline);
+  } catch (...) {
+    break_down_half_way("an append to the log ended half way");
+    throw;
+  }
+}
+
 // Kept, lost or no_room; throws if it can't be done otherwise.
 log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline) {
   bool durable = false;
@@ -290,7 +309,7 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
   draft.frees_space = frees_space;
   const base::Instant begun = durable ? base::now() : base::Instant{};
   log::Append outcome = log::Append::kept;
-  if (!base::broken(base::Break::engine_ack_before_append)) outcome = log().append(draft, deadline);
+  if (!base::broken(base::Break::engine_ack_before_append)) outcome = append(draft, deadline);
   if (outcome == log::Append::undecided) {
     throw Error(ErrorCode::unavailable,
                 where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
@@ -299,11 +318,15 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
   if (outcome != log::Append::kept) return outcome;
   if (durable)
     usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
-  const std::uint64_t segment = log().position().segment;
-  if (segment > state_owner_->active->segment()) cut_memtable(segment);
-  for (Request* request : survivors) {
-    apply_mutations(request->transaction->mutations.bytes(), request->version, time_micros);
-    request->outcome = Request::Outcome::kept;
+  for (Request* request : survivors) request->outcome = Request::Outcome::kept;
+  try {
+    const std::uint64_t segment = log().position().segment;
+    if (segment > state_owner_->active->segment()) cut_memtable(segment);
+    for (Request* request : survivors)
+      apply_mutations(request->transaction->mutations.bytes(), request->version, time_micros);
+  } catch (...) {
+    break_down_half_way("a commit is in the log and could not be applied");
+    return log::Append::kept;
   }
   visible_time_.store(time_micros, std::memory_order_relaxed);
   visible_version_.store(survivors.back()->version, std::memory_order_release);
@@ -406,8 +429,12 @@ void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
   constexpr std::uint32_t kLossesBeforeElder = 5;
   if (elder) return;
   if (losses >= kLossesBeforeElder) {
+    // Not for long: the elder's function may itself wait for this thread, or be further up on its stack.
     std::unique_lock lock(elder_mutex_);
-    while (elder_active_.load(std::memory_order_relaxed)) elder_changed_.wait(lock);
+    const base::Instant patience = base::now() + kElderPatience;
+    while (elder_active_.load(std::memory_order_relaxed)) {
+      if (!elder_changed_.wait_until(lock, patience)) return;
+    }
     elder_active_.store(true, std::memory_order_relaxed);
     elder = true;
     base::probe("engine: a transaction became the elder");
@@ -424,13 +451,9 @@ void Engine::end_elder() {
   elder_changed_.notify_all();
 }
 
-void Engine::sync() {
-  require_open();
-  if (options_.read_only) return;
-  const std::shared_ptr<log::Log> log = shared_log();
-  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
-    throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
-  }
+// Undecided, it may be in the log: what it names must stay.
+Error Engine::edit_not_kept(log::Append outcome) const {
+  return {outcome == log::Append::undecided ? ErrorCode::closed : ErrorCode::unavailable, log().why()};
 }
 
 void Engine::seal_memtable() {
@@ -451,11 +474,10 @@ void Engine::seal_memtable() {
     draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
     draft.parts = {&part, 1};
     draft.new_segment = true;
-    const log::Append outcome = log().append(draft, deadline);
+    const log::Append outcome = append(draft, deadline);
     if (outcome == log::Append::lost) continue;
-    if (outcome != log::Append::kept) throw Error(ErrorCode::unavailable, log().why());
-    if (log().position().segment > state_owner_->active->segment()) cut_memtable(log().position().segment);
-    apply_edit(edit);
+    if (outcome != log::Append::kept) throw edit_not_kept(outcome);
+    apply_own_edit(edit, {});
     return;
   }
 }
@@ -492,15 +514,25 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     draft.kind = log::EntryKind::edit;
     draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
     draft.parts = {&part, 1};
-    const log::Append outcome = log().append(draft, deadline);
+    const log::Append outcome = append(draft, deadline);
     if (outcome == log::Append::lost) continue;
-    if (outcome != log::Append::kept) throw Error(ErrorCode::unavailable, log().why());
+    if (outcome != log::Append::kept) throw edit_not_kept(outcome);
+    apply_own_edit(edit, added);
+    return true;
+  }
+}
+
+// It is in the log, and true.
+void Engine::apply_own_edit(const Edit& edit, const std::vector<std::shared_ptr<runs::Run>>& added) {
+  try {
     const std::uint64_t segment = log().position().segment;
     if (segment > state_owner_->active->segment()) cut_memtable(segment);
     for (const auto& run : added) open_runs_.emplace(run->summary().name, run);
     apply_edit(edit);
     open_runs_.clear();
-    return true;
+  } catch (...) {
+    break_down_half_way("an edit is in the log and could not be applied");
+    throw;
   }
 }
 

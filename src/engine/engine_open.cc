@@ -1,5 +1,6 @@
 // Opening: the place, the header, the newest checkpoint, the log after it.
 #include <cerrno>
+#include <utility>
 
 #include "base/machine.h"
 #include "base/testing.h"
@@ -114,8 +115,8 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
   }
   state->note_erasures();
   publish_state(std::move(state));
-  visible_time_.store(std::max(visible_time_.load(), checkpoint.start.time_micros));
-  visible_version_.store(std::max(visible_version_.load(), checkpoint.start.version), std::memory_order_release);
+  show(std::max(visible_version_.load(), checkpoint.start.version),
+       std::max(visible_time_.load(), checkpoint.start.time_micros));
 }
 
 void Engine::open_log() {
@@ -132,7 +133,11 @@ void Engine::open_log() {
   // What lies in runs/ now, and is in no State once the log is read, was left by processes that died: listed while
   // nobody else is in, so that no file of a later one can be among them.
   std::vector<std::string> found_runs;
-  if (!options_.read_only && live_->alone()) (void)directory_->list("runs", found_runs).code();
+  std::vector<std::string> unfinished;
+  if (!options_.read_only && live_->alone()) {
+    (void)directory_->list("runs", found_runs).code();
+    unfinished = unfinished_checkpoints(*directory_);
+  }
 
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
@@ -179,24 +184,48 @@ void Engine::open_log() {
   maintenance_ = std::make_unique<Maintenance>(*this);
   live_->publish_pin(pins_->oldest());
   maintenance_->sweep(found_runs);
+  for (const std::string& path : unfinished) (void)directory_->remove(path).code();
   live_->finish_opening();
   maintenance_->start(options_.read_only);
 }
 
 // The log was collected under us: we were away for long. The newest checkpoint has what we missed. Under commit_mutex_.
+// Readers see what they saw until the new State is whole. If the world stands in the way, it stays at that: whoever
+// looks next tries again.
 void Engine::reload_from_checkpoint() {
   live_->publish_pin(pins_->oldest());
+  std::string why;
+  log::Read outcome = log::Read::unavailable;
+  reloading_from_ = state_owner_;
+  try {
+    outcome = reload(why);
+  } catch (...) {
+    break_down_half_way("it fell behind the log, and could not read the newest checkpoint");
+    throw;
+  }
+  std::shared_ptr<State> made = std::exchange(state_owner_, std::exchange(reloading_from_, nullptr));
+  require_open();
+  if (outcome == log::Read::caught_up) {
+    publish_state(std::move(made));
+    return show(log().position().version, log().position().time_micros);
+  }
+  if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+  break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
+  require_open();
+}
+
+log::Read Engine::reload(std::string& why) {
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
   log_options.store_id = header_.store_id;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;
-  std::string why;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
     Checkpoint checkpoint;
     std::uint64_t healed = 0;
-    if (read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why) != CheckpointRead::found)
-      break;
+    const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
+    if (found == CheckpointRead::failed) return log::Read::unavailable;
+    if (found != CheckpointRead::found) return log::Read::corrupt;
     log_owner_->close();
     load_checkpoint(checkpoint);
     log_options.start = checkpoint.start;
@@ -209,12 +238,12 @@ void Engine::reload_from_checkpoint() {
       log_owner_ = std::move(log);
       log_.store(log_owner_.get(), std::memory_order_release);
       epochs_.retire([old]() mutable { old.reset(); });
-      return;
+      return log::Read::caught_up;
     }
-    if (outcome != log::Read::gone) break;
+    if (outcome != log::Read::gone) return outcome;
   }
-  break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
-  require_open();
+  why = "checkpoints are replaced faster than they can be read";
+  return log::Read::unavailable;
 }
 
 }  // namespace ingot::engine

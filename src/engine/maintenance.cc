@@ -34,8 +34,25 @@ void Maintenance::start(bool read_only) {
   compacting_ = base::Thread("ingot-compact", [this] { compaction_loop(); });
 }
 
-std::uint64_t Maintenance::garbage_bytes() const {
+std::uint64_t Maintenance::garbage_bytes() {
+  std::uint64_t newest = 0;  // what comes in while we look is not judged
+  {
+    const std::lock_guard lock(mutex_);
+    if (garbage_.empty()) return 0;
+    for (const Garbage& garbage : garbage_) newest = std::max(newest, garbage.edit_number);
+  }
+  std::vector<std::string> names;
+  const bool known = !engine_.directory_->list("runs", names);
+  std::vector<std::string> paths;
+  for (const std::string& name : names) paths.push_back(run_path(name));
+  std::sort(paths.begin(), paths.end());
   const std::lock_guard lock(mutex_);
+  // Another process may have deleted them: whoever has the maintenance lock does.
+  if (known) {
+    std::erase_if(garbage_, [&](const Garbage& garbage) {
+      return garbage.edit_number <= newest && !std::binary_search(paths.begin(), paths.end(), garbage.path);
+    });
+  }
   std::uint64_t bytes = 0;
   for (const Garbage& garbage : garbage_) bytes += garbage.bytes;
   return bytes;
@@ -71,15 +88,19 @@ void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorte
   if (garbage_.size() > kGarbageMax) garbage_.erase(garbage_.begin(), garbage_.end() - kGarbageMax / 2);
 }
 
-bool Maintenance::try_role() {
+bool Maintenance::try_role(std::uint64_t edit_number) {
   const std::lock_guard lock(mutex_);
-  if (!has_role_ && engine_.live_->try_maintenance()) {
-    has_role_ = true;
-    role_wanted_since_ = base::kNever;
-  }
+  if (!has_role_ && engine_.live_->try_maintenance()) has_role_ = true;
   if (has_role_) return true;
-  if (role_wanted_since_ == base::kNever) role_wanted_since_ = base::now();
-  if (base::now() - role_wanted_since_ < kRolePatience) return false;
+  const base::Instant now = base::now();
+  // Edits that come in, or nothing to do for a while: whoever has the lock uses it.
+  if (role_wanted_since_ == base::kNever || role_wanted_edit_ != edit_number ||
+      now - role_wanted_last_ >= kRolePatience) {
+    role_wanted_since_ = now;
+    role_wanted_edit_ = edit_number;
+  }
+  role_wanted_last_ = now;
+  if (now - role_wanted_since_ < kRolePatience) return false;
   base::probe("engine: maintenance without the role");
   return true;
 }
@@ -182,8 +203,24 @@ void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries)
   for (const runs::RunSummary& summary : summaries) (void)engine_.directory_->remove(run_path(summary.name)).code();
 }
 
+bool Maintenance::commit_written(const Edit& edit, std::uint64_t flushed_before) {
+  try {
+    if (engine_.commit_edit(edit, flushed_before, open_written(edit.added))) return true;
+  } catch (const Error& error) {
+    // Not on a disk that is full: there each further try would take more of it.
+    if (error.code() == ErrorCode::unavailable) remove_written(edit.added);
+    throw;
+  }
+  remove_written(edit.added);
+  return false;
+}
+
 // Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
 bool Maintenance::flush_some() {
+  return flush(Effort::needed);
+}
+
+bool Maintenance::flush(Effort effort) {
   const std::lock_guard flush_lock(flush_mutex_);
   const bool short_of_room = engine_.shared_log()->short_of_room();
   HeldView held = engine_.hold();
@@ -194,7 +231,8 @@ bool Maintenance::flush_some() {
     held = engine_.hold();
   }
   const State& state = *held.state;
-  if (state.sealed.empty() || !try_role()) return false;
+  if (state.sealed.empty()) return false;
+  if (!try_role(state.edit_number) && effort != Effort::complete) return false;
   // On a disk that is nearly full, one at a time: each that is a run frees its stretch of the log for the next.
   std::vector<std::shared_ptr<Memtable>> memtables = state.sealed;
   if (short_of_room) memtables = {state.sealed.back()};
@@ -240,17 +278,16 @@ bool Maintenance::flush_some() {
     if (got != Got::found) throw OutputFailed("a counter's base can't be read: " + why);
   }
 
-  const std::vector<runs::RunSummary> summaries = output.finish();
+  std::vector<runs::RunSummary> summaries = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
   Edit edit;
   edit.flushed_segment = memtables.front()->segment();
   if (memtables.size() == state.sealed.size()) edit.flushed_segment = state.active->segment() - 1;
   edit.floor = floor;
   edit.floor_time_micros = state.floor_time_micros;
-  edit.added = summaries;
-  if (!engine_.commit_edit(edit, state.flushed_segment, open_written(summaries))) {
+  edit.added = std::move(summaries);
+  if (!commit_written(edit, state.flushed_segment)) {
     base::probe("engine: another process had flushed the same segments");
-    remove_written(summaries);
     return true;
   }
   flushes_.fetch_add(1, std::memory_order_relaxed);
@@ -297,7 +334,8 @@ bool Maintenance::compact(Effort effort) {
     sizes.push_back(size);
   }
   const std::optional<Window> window = pick_compaction(sizes, effort);
-  if (!window || !try_role()) return false;
+  if (!window) return false;
+  if (!try_role(state.edit_number) && effort != Effort::complete) return false;
 
   const bool to_bottom = window->first + window->count == state.sorted_runs.size();
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
@@ -339,10 +377,7 @@ bool Maintenance::compact(Effort effort) {
   }
   edit.added = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
-  if (!engine_.commit_edit(edit, 0, open_written(edit.added))) {
-    remove_written(edit.added);
-    return true;
-  }
+  if (!commit_written(edit, 0)) return true;
   compactions_.fetch_add(1, std::memory_order_relaxed);
   after_edit();
   return true;
@@ -425,7 +460,8 @@ void Maintenance::sweep(const std::vector<std::string>& names) {
 
 void Maintenance::settle() {
   engine_.seal_memtable();
-  while (!stopping_.load() && flush_some()) {
+  // Whether or not another process has the maintenance lock: it does not know that somebody waits.
+  while (!stopping_.load() && flush(Effort::complete)) {
   }
   while (!stopping_.load() && compact(Effort::complete)) {
   }

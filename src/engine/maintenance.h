@@ -42,7 +42,8 @@ class Maintenance {
   void settle();
 
   [[nodiscard]] std::vector<std::string> problems() const;
-  [[nodiscard]] std::uint64_t garbage_bytes() const;
+  // Of files that are superfluous and still there. Looks into the directory.
+  [[nodiscard]] std::uint64_t garbage_bytes();
   [[nodiscard]] std::uint64_t flushes() const { return flushes_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t compactions() const { return compactions_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_.load(std::memory_order_relaxed); }
@@ -54,13 +55,17 @@ class Maintenance {
   // Runs `work` until it returns false; waits after a failure, which `problem` keeps until a success.
   void drive(const char* what, std::string& problem, bool (Maintenance::*work)());
   bool flush_some();
+  bool flush(Effort effort);
   bool compact_some();
   bool compact(Effort effort);
   std::uint64_t flush_needs();
-  bool try_role();  // the maintenance lock between processes
+  // The maintenance lock between processes; or leave to do without it. `edit_number`: of the State that asks for work.
+  bool try_role(std::uint64_t edit_number);
   void after_edit();
   void write_newest_checkpoint();
   void delete_garbage();
+  // Commits an edit that adds these runs; removes them if it is not true, and never will be.
+  bool commit_written(const Edit& edit, std::uint64_t flushed_before);
   std::vector<std::shared_ptr<runs::Run>> open_written(const std::vector<runs::RunSummary>& summaries);
   void remove_written(const std::vector<runs::RunSummary>& summaries);
 
@@ -74,7 +79,9 @@ class Maintenance {
   base::ConditionVariable changed_;
   std::uint64_t changes_ = 0;
   bool has_role_ = false;
-  base::Instant role_wanted_since_ = base::kNever;
+  base::Instant role_wanted_since_ = base::kNever;  // since when nobody has done anything
+  base::Instant role_wanted_last_ = base::kNever;
+  std::uint64_t role_wanted_edit_ = 0;
   std::string flush_problem_;
   std::string compaction_problem_;
   std::string housekeeping_problem_;

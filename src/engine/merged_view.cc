@@ -35,7 +35,7 @@ ErasureMap::ErasureMap(const std::vector<runs::RangeErasure>& erasures) {
     }
     if (i + 1 == boundaries.size() || open.empty()) continue;
     const Boundary& following = boundaries[i + 1];
-    if (!following.at_end && following.key == boundary.key) continue;
+    if (boundary.at_end || (!following.at_end && following.key == boundary.key)) continue;  // nothing lies between
     const Version newest = *open.rbegin();
     if (!fragments_.empty() && fragments_.back().end == boundary.key && fragments_.back().version == newest) {
       fragments_.back().end = following.key;
@@ -244,6 +244,10 @@ MergedView::MergedView(std::shared_ptr<const State> state, Version version, std:
     for (const auto& file : sorted.files) {
       files_.push_back(file.get());
       if (!file->has_range_erasures()) continue;
+      if (!file->readable()) {  // not to be taken for one that erases nothing
+        why_ = file->why();
+        return;
+      }
       for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
     }
   }

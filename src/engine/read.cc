@@ -34,7 +34,14 @@ Got get_base(const State& state, std::string_view key, runs::Io io, base::Functi
     }
     for (std::size_t i = 0; i < count; ++i) {
       const runs::Run& run = *candidates[i];
-      const std::uint64_t erased = state.runs_have_erasures && run.has_range_erasures() ? run.erased_version(key) : 0;
+      std::uint64_t erased = 0;
+      if (state.runs_have_erasures && run.has_range_erasures()) {
+        if (!run.readable()) {
+          why = run.why();
+          return Got::failed;
+        }
+        erased = run.erased_version(key);
+      }
       bool hidden = false;
       const runs::Lookup lookup = run.get(key, hash, io, [&](const runs::Record& record) {
         if (record.version < erased) {

@@ -38,7 +38,7 @@ void ScanState::record() {
   } else {
     range_->end.assign(key).push_back('\0');
   }
-  transaction->reads.saw_expiry(expires_micros);
+  transaction->reads.saw_expiry(read_expires_);
 }
 
 void ScanState::move_view() {
@@ -57,6 +57,7 @@ void ScanState::show_view() {
   value = view->seen().value;
   version = view->seen().version;
   expires_micros = view->seen().expires_micros;
+  read_expires_ = expires_micros;
   view_shown_ = true;
 }
 
@@ -111,12 +112,14 @@ void ScanState::show_own(const std::pair<const std::string, OwnWrite>& own, bool
   if (own.second.kind == OwnWrite::Kind::value) {
     own_value_ = own.second.value;
     expires_micros = own.second.expires_micros;
+    read_expires_ = 0;
   } else {
     const std::int64_t base = on_view ? counter_of(view->seen().value) : 0;
     own_value_.resize(8);
     base::store_little(own_value_.data(),
                        static_cast<std::uint64_t>(base) + static_cast<std::uint64_t>(own.second.delta));
     expires_micros = on_view ? view->seen().expires_micros : 0;
+    read_expires_ = expires_micros;
   }
   key = own_key_;
   value = own_value_;

@@ -48,6 +48,7 @@ class ScanState {
   bool passed_any_ = false;
   std::string own_key_;  // the bytes that `key` and `value` view, for own writes
   std::string own_value_;
+  std::int64_t read_expires_ = 0;  // of what was read below the own writes; they are no reads
   std::shared_ptr<ReadSet::Range> range_;
 };
 

@@ -213,6 +213,7 @@ std::vector<std::optional<Value>> Space::get_many(Reader where, std::span<const 
 
 std::optional<Value> Space::peek(Transaction& tx, std::string_view key) const {
   require_key("peek", name_, key);
+  if (tx.state_ == nullptr) throw Error(ErrorCode::closed, "the transaction was moved from");
   std::optional<Value> value;
   read_in_transaction(*tx.state_, engine::InternalKey(name_, key), false,
                       [&](const engine::Seen& seen) { value.emplace(seen.value); });

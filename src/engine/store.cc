@@ -58,6 +58,11 @@ std::unique_ptr<engine::TransactionState> begin_state(const std::shared_ptr<engi
                                                     options.durability.value_or(engine->options().durability));
 }
 
+engine::TransactionState& present(const std::unique_ptr<engine::TransactionState>& state) {
+  if (state == nullptr) throw Error(ErrorCode::closed, "the transaction was moved from");
+  return *state;
+}
+
 }  // namespace
 
 Snapshot::Snapshot(std::shared_ptr<engine::SnapshotState> state) : state_(std::move(state)) {}
@@ -65,6 +70,7 @@ Snapshot::Snapshot(Snapshot&&) noexcept = default;
 Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
 Snapshot::~Snapshot() = default;
 Version Snapshot::version() const {
+  if (state_ == nullptr) throw Error(ErrorCode::closed, "the snapshot was moved from");
   return state_->held.version;
 }
 
@@ -73,13 +79,14 @@ Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 std::optional<Version> Transaction::commit() {
-  return state_->engine->commit(*state_);
+  engine::TransactionState& state = present(state_);
+  return state.engine->commit(state);
 }
 Version Transaction::snapshot_version() const {
-  return state_->version;
+  return present(state_).version;
 }
 std::size_t Transaction::bytes() const {
-  return state_->mutations.bytes().size();
+  return present(state_).mutations.bytes().size();
 }
 
 Store::Store(std::shared_ptr<engine::Engine> engine) : engine_(std::move(engine)) {}

@@ -136,16 +136,9 @@ void TransactionState::put_stamped_value(std::string_view key, std::string_view 
   mutations.stamp_value(key, value, expires, offset);
 }
 
-// Records of one version do not know which of them came first, so the erasure names the keys that this transaction has
-// written before it one by one; the range takes care of all older versions.
+// What this transaction has written before it is hidden by the memtable, which gets the mutations in their order.
 void TransactionState::erase_range(std::string_view begin, std::string_view end) {
   require_room(begin.size() + end.size());
-  index();
-  for (auto own = own_.lower_bound(begin); own != own_.end() && (end.empty() || own->first < end); ++own) {
-    if (own->second.kind == OwnWrite::Kind::erased) continue;
-    require_room(own->first.size() + begin.size() + end.size());
-    mutations.erase(own->first);
-  }
   mutations.erase_range(begin, end);
 }
 
@@ -166,7 +159,12 @@ void TransactionState::index() {
     switch (mutation.kind) {
       case MutationKind::put:
       case MutationKind::put_expiring:
-        own = {OwnWrite::Kind::value, std::string(mutation.value), mutation.expires_micros, 0};
+        // A time that has passed already: nobody sees the record, and what it replaces is gone.
+        if (mutation.expires_micros != 0 && mutation.expires_micros <= time_micros) {
+          own = {OwnWrite::Kind::erased, {}, 0, 0};
+        } else {
+          own = {OwnWrite::Kind::value, std::string(mutation.value), mutation.expires_micros, 0};
+        }
         break;
       case MutationKind::erase:
         own = {OwnWrite::Kind::erased, {}, 0, 0};

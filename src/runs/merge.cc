@@ -60,6 +60,7 @@ class MergeCursor final : public Cursor {
   void begin(bool forward) {
     forward_ = forward;
     heap_.clear();
+    lost_ = failed();
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       if (sources_[i]->valid()) heap_.push_back(i);
     }
@@ -68,7 +69,7 @@ class MergeCursor final : public Cursor {
   }
 
   void take_top() {
-    valid_ = !heap_.empty() && !any_failed();
+    valid_ = !heap_.empty() && !lost_;
     if (!valid_) return;
     std::pop_heap(heap_.begin(), heap_.end(), [this](std::size_t a, std::size_t b) { return later(a, b); });
     winner_ = heap_.back();
@@ -76,13 +77,15 @@ class MergeCursor final : public Cursor {
     record_ = sources_[winner_]->record();
   }
 
-  // A source that failed looks as if it had ended: what it had must not be passed over in silence.
-  [[nodiscard]] bool any_failed() const { return heap_.size() + 1 < sources_.size() && failed(); }
-
   // The winner has moved: who is next?
   void choose() {
     if (!sources_[winner_]->valid()) {
+      lost_ |= sources_[winner_]->failed();
       take_top();
+      return;
+    }
+    if (lost_) {
+      valid_ = false;
       return;
     }
     if (heap_.empty() || later(heap_.front(), winner_)) {
@@ -104,6 +107,7 @@ class MergeCursor final : public Cursor {
       if (source.valid()) {
         std::push_heap(heap_.begin(), heap_.end(), compare);
       } else {
+        lost_ |= source.failed();
         heap_.pop_back();
       }
     }
@@ -122,6 +126,7 @@ class MergeCursor final : public Cursor {
       }
     }
     forward_ = forward;
+    lost_ = failed();
     heap_.clear();
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       if (i != winner && sources_[i]->valid()) heap_.push_back(i);
@@ -134,6 +139,8 @@ class MergeCursor final : public Cursor {
   std::vector<std::size_t> heap_;
   std::size_t winner_ = 0;
   bool forward_ = true;
+  bool lost_ =
+      false;  // a source failed, which looks as if it had ended: what it had must not be passed over in silence
 };
 
 class NoCursor final : public Cursor {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/expect_error.h"
@@ -185,6 +186,55 @@ TEST(Snapshots, KeepTheirFilesAndGiveThemBack) {
   EXPECT_EQ(store.stats().pinned_bytes, 0U);
 }
 
+TEST(Handles, LeaveMaintenanceToTheOneThatDoesIt) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path(), {.durability = Durability::process});
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, and goes on using it
+  Store second = open(directory.path(), {.durability = Durability::process});
+  const std::string value(1000, 'v');
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; std::chrono::steady_clock::now() - begin < 4s; ++i) {
+    for (int k = 0; k < 500; ++k) kSpace.put(first, std::to_string(i * 500 + k), value);
+    first.settle();
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(second.stats().bytes_written_runs, 0U) << "what the first had done was done again";
+}
+
+TEST(Handles, SettleWhateverTheOthersDo) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path());
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, and goes on using it, without haste
+  Store second = open(directory.path());
+  for (int i = 0; i < 3; ++i) {
+    kSpace.put(second, "k" + std::to_string(i), std::string(1'000'000, 'v'));
+    second.settle();
+    EXPECT_EQ(second.stats().runs, 1U);
+    EXPECT_LT(second.stats().memtable_bytes, 500'000U);
+  }
+}
+
+TEST(Handles, DoNotCountAsPinnedWhatAnotherHasDeleted) {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path());
+  kSpace.put(first, "k", "v");
+  first.settle();  // it has the maintenance lock now, so it deletes
+  const Store second = open(directory.path());
+  const Store reader = open(directory.path(), {.read_only = true});
+  for (int i = 0; i < 3; ++i) {
+    kSpace.put(first, "k", std::string(10'000, 'v'));
+    first.settle();
+    (void)second.version();
+    (void)reader.version();
+  }
+  for (const Store* store : {&std::as_const(first), &second, &reader}) {
+    for (int i = 0; i < 500 && store->stats().pinned_bytes != 0; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(store->stats().pinned_bytes, 0U);
+  }
+}
+
 TEST(ReadOnlyHandles, SeeWhatOthersWriteAndWriteNothing) {
   const TemporaryDirectory directory;
   Store writer = open(directory.path());
@@ -224,6 +274,37 @@ TEST(ClosedHandles, SaySo) {
   expect_error(ErrorCode::closed, says, [&] { store.settle(); });
   expect_error(ErrorCode::closed, says, [&] { (void)store.check(); });
   store.close();  // twice is harmless
+}
+
+TEST(ClosedHandles, CanBeClosedWhileOtherThreadsUseThem) {
+  const TemporaryDirectory directory;
+  for (int round = 0; round < 10; ++round) {
+    Store store = open(directory.path(), {.durability = Durability::process});
+    kSpace.put(store, "k", "v");
+    std::atomic<int> at_work{0};
+    std::vector<std::thread> threads;
+    const auto until_closed = [&](auto use) {
+      threads.emplace_back([&, use] {
+        try {
+          for (bool first = true;; first = false) {
+            use();
+            if (first) ++at_work;
+          }
+        } catch (const Error& error) {
+          EXPECT_TRUE(error.code() == ErrorCode::closed || error.code() == ErrorCode::unavailable) << error.what();
+        }
+      });
+    };
+    until_closed([&] { (void)kSpace.get(store, "k"); });
+    until_closed([&] { (void)store.snapshot(); });
+    until_closed([&] { kSpace.put(store, "k", "w"); });
+    until_closed([&] { store.sync(); });
+    until_closed([&] { (void)store.check(); });
+    until_closed([&] { store.settle(); });
+    while (at_work < static_cast<int>(threads.size())) std::this_thread::yield();
+    store.close();
+    for (std::thread& thread : threads) thread.join();
+  }
 }
 
 // Runs `body` in a fork's child; returns what it says, or what it threw.
@@ -489,6 +570,24 @@ TEST(WhatAStoreSays, CheckHealsOneDamagedPlaceAndSaysSo) {
   }
   again.settle();
   EXPECT_TRUE(again.check().clean());
+}
+
+TEST(DamagedRuns, AreCorruptWhateverTheDirectoryIsCalled) {
+  const TemporaryDirectory directory;
+  for (const char* called : {"EIO", "ENOENT", "plain"}) {
+    const std::string where = directory.at(called);
+    {
+      Store store = open(where);
+      kSpace.put(store, "k", "v");
+      store.settle();
+    }
+    for (const auto& file : std::filesystem::directory_iterator(where + "/runs")) {
+      const auto bytes = std::filesystem::file_size(file);
+      std::ofstream(file.path(), std::ios::binary | std::ios::trunc) << std::string(bytes, '?');
+    }
+    Store store = open(where);
+    expect_error(ErrorCode::corrupt, {"k"}, [&] { (void)kSpace.get(store, "k"); });
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Transactions: what conflicts and what does not, own writes, retries, roll-back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -228,6 +229,9 @@ TEST_F(Transactions, TransactReturnsWhatTheFunctionReturns) {
   EXPECT_TRUE(space_.get(store_, "void"));
   const std::unique_ptr<int> only_moves = store_.transact([](Transaction&) { return std::make_unique<int>(7); });
   EXPECT_EQ(*only_moves, 7);
+  int outside = 0;
+  int& same = store_.transact([&](Transaction&) -> int& { return outside; });
+  EXPECT_EQ(&same, &outside);
 }
 
 TEST_F(Transactions, AnExceptionRollsBackAndPassesThrough) {
@@ -322,6 +326,89 @@ TEST_F(Transactions, MoveLeavesNothingBehind) {
   EXPECT_TRUE(there.commit());
   EXPECT_TRUE(tx.commit());
   EXPECT_TRUE(space_.get(store_, "moved") && space_.get(store_, "second"));
+}
+
+TEST_F(Transactions, AnOwnWriteThatHasExpiredIsSeenByNobody) {
+  // "A time that has passed is allowed: nobody sees the record." Neither does the transaction that wrote it, and what
+  // it has not seen can't make it lose: transact would run it again for ever.
+  Transaction tx = store_.begin();
+  space_.put(tx, "c", "gone", {.expires_micros = 1});
+  space_.put(tx, "d", "gone", {.expires_micros = 1});
+  space_.put(tx, "n", std::string("\7\0\0\0\0\0\0\0", 8), {.expires_micros = 1});
+  space_.add(tx, "n", 5);
+  EXPECT_FALSE(space_.get(tx, "c"));
+  EXPECT_FALSE(space_.get(tx, "d")) << "nor what it had replaced";
+  EXPECT_EQ(space_.get(tx, "n")->counter(), 5) << "an expired base counts as absent";
+  EXPECT_EQ(keys_of(space_.scan(tx)), list({"b", "f", "n"}));
+  EXPECT_EQ(keys_of(space_.scan(tx, all(), {.reverse = true})), list({"n", "f", "b"}));
+  EXPECT_TRUE(tx.commit());
+  EXPECT_EQ(keys_of(space_.scan(store_)), list({"b", "f", "n"}));
+  EXPECT_EQ(space_.get(store_, "n")->counter(), 5);
+}
+
+TEST_F(Transactions, AnOwnWriteThatExpiresBeforeTheCommitIsNoConflict) {
+  for (const bool reverse : {false, true}) {
+    Transaction tx = store_.begin();
+    space_.put(tx, "brief", "1", {.ttl = std::chrono::milliseconds(10)});
+    EXPECT_EQ(keys_of(space_.scan(tx, prefix("br"), {.reverse = reverse})), list({"brief"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(tx.commit()) << "it was not read from the store; transact would run it again for ever";
+  }
+}
+
+TEST_F(Transactions, AnErasureThatDoesNotFitErasesNothing) {
+  // Nearly full, with records of its own in the range: those are erased with it, or none is.
+  for (std::size_t room = 30; room < 120; room += 4) {
+    Transaction tx = store_.begin();
+    for (const char* key : {"m1", "m2", "m3", "m4"}) space_.put(tx, key, "own");
+    while (kTransactionBytesMax - tx.bytes() > room + 50) {
+      space_.put(tx, "filler",
+                 std::string(std::min(kTransactionBytesMax - tx.bytes() - room - 50, kValueBytesMax), 'f'));
+    }
+    while (kTransactionBytesMax - tx.bytes() > room + 20) space_.erase(tx, "");
+    bool erased = true;
+    try {
+      space_.erase_range(tx, prefix("m"));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::too_large);
+      erased = false;
+    }
+    ASSERT_EQ(keys_of(space_.scan(tx, prefix("m"))).size(), erased ? 0U : 4U) << room;
+  }
+}
+
+TEST_F(Transactions, EldersThatNestDoNotWaitForEachOther) {
+  // Both lose often enough to be let go first; the inner one can't wait until the outer one has ended.
+  int outer = 0;
+  int inner = 0;
+  store_.transact([&](Transaction& tx) {
+    (void)space_.get(tx, "b");
+    space_.put(tx, "outer", "x");
+    if (++outer < 8) return space_.put(store_, "b", std::to_string(outer));
+    store_.transact([&](Transaction& nested) {
+      (void)space_.get(nested, "d");
+      space_.put(nested, "inner", "x");
+      if (++inner < 8) space_.put(store_, "d", std::to_string(inner));
+    });
+  });
+  EXPECT_EQ(outer, 8);
+  EXPECT_EQ(inner, 8);
+  EXPECT_TRUE(space_.get(store_, "outer") && space_.get(store_, "inner"));
+}
+
+TEST_F(Transactions, WhatWasMovedFromSaysSo) {
+  Transaction tx = store_.begin();
+  const Transaction there = std::move(tx);
+  const auto says = {std::string_view("moved from")};
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.get(tx, "b"); });
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.peek(tx, "b"); });
+  expect_error(ErrorCode::closed, says, [&] { tx.commit(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)tx.snapshot_version(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)tx.bytes(); });
+  Snapshot snapshot = store_.snapshot();
+  const Snapshot kept = std::move(snapshot);
+  expect_error(ErrorCode::closed, says, [&] { (void)snapshot.version(); });
+  expect_error(ErrorCode::closed, says, [&] { (void)space_.get(snapshot, "b"); });
 }
 
 }  // namespace

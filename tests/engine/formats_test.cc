@@ -1,6 +1,8 @@
 // The engine's own formats, against bytes written by hand, and against damage.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "base/bytes.h"
 #include "engine/checkpoint.h"
 #include "engine/edit.h"
@@ -8,6 +10,7 @@
 #include "engine/mutation.h"
 #include "engine/store_header.h"
 #include "engine/twin_file.h"
+#include "log/faulty_directory.h"
 #include "storage/memory_directory.h"
 
 namespace ingot::engine {
@@ -210,6 +213,37 @@ TEST_F(TwinFile, CheckpointsReadBackHealAndTellDamage) {
   EXPECT_EQ(names.size(), 1U);
 }
 
+TEST_F(TwinFile, TwoThatWriteCheckpointsAtOnceDoNotMixThem) {
+  ASSERT_FALSE(make_folders(*directory_));
+  const base::Hash128 id{1, 2};
+  Checkpoint older;
+  older.edit_number = 12;
+  Checkpoint newer;
+  newer.edit_number = 13;
+  // One is about to give its checkpoint its name. Another process begins with its own, and fails, or dies, half way.
+  storage::Faults dies;
+  dies.set(
+      [](const storage::Attempted& attempted) { return attempted.operation == storage::Operation::write ? EIO : 0; });
+  storage::FaultyDirectory other(*directory_, dies);
+  storage::Faults meanwhile;
+  meanwhile.set([&](const storage::Attempted& attempted) {
+    if (attempted.operation == storage::Operation::rename) {
+      EXPECT_TRUE(write_checkpoint(other, id, older));
+    }
+    return 0;
+  });
+  storage::FaultyDirectory one(*directory_, meanwhile);
+  EXPECT_FALSE(write_checkpoint(one, id, newer));
+  Checkpoint back;
+  std::uint64_t healed = 0;
+  std::string why;
+  EXPECT_EQ(read_newest_checkpoint(*directory_, id, true, back, healed, why), CheckpointRead::found) << why;
+  EXPECT_EQ(back.edit_number, 13U);
+  std::vector<std::string> names;
+  ASSERT_FALSE(directory_->list("checkpoints", names));
+  EXPECT_EQ(names.size(), 1U) << "what failed leaves nothing behind";
+}
+
 TEST(ErasureMap, TheNewestErasureCounts) {
   const ErasureMap map({{"b", "f", 5}, {"d", "h", 9}, {"c", "d", 7}, {"x", "", 3}});
   const auto version_at = [&](std::string_view key) { return map.over(key) == nullptr ? 0 : map.over(key)->version; };
@@ -222,6 +256,17 @@ TEST(ErasureMap, TheNewestErasureCounts) {
   EXPECT_EQ(version_at("x"), 3U);
   EXPECT_EQ(version_at("\xff\xff"), 3U);
   EXPECT_TRUE(ErasureMap({}).empty());
+}
+
+TEST(ErasureMap, SeveralErasuresToTheLastKeyAreApart) {
+  for (const bool turned : {false, true}) {
+    const ErasureMap map({{"m", "", turned ? 9U : 5U}, {"t", "", turned ? 5U : 9U}, {"x", "", 7}});
+    const auto version_at = [&](std::string_view key) { return map.over(key) == nullptr ? 0 : map.over(key)->version; };
+    EXPECT_EQ(version_at("a"), 0U);
+    EXPECT_EQ(version_at("m"), turned ? 9U : 5U);
+    EXPECT_EQ(version_at("t"), 9U);
+    EXPECT_EQ(version_at("z"), 9U);
+  }
 }
 
 }  // namespace

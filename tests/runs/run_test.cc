@@ -468,5 +468,59 @@ TEST_F(RunTest, MergesNewestFirstInBothDirections) {
   }
 }
 
+// Keys in memory, one of which can't be read.
+class BrokenCursor final : public Cursor {
+ public:
+  BrokenCursor(std::vector<std::string> keys, std::string broken)
+      : keys_(std::move(keys)), broken_(std::move(broken)) {}
+  void seek(std::string_view key) override {
+    go(static_cast<std::size_t>(std::lower_bound(keys_.begin(), keys_.end(), key) - keys_.begin()));
+  }
+  void seek_before(std::string_view key) override {
+    go(static_cast<std::size_t>(std::lower_bound(keys_.begin(), keys_.end(), key) - keys_.begin()) - 1);
+  }
+  void seek_first() override { go(0); }
+  void seek_last() override { go(keys_.size() - 1); }
+  void next() override { go(at_ + 1); }
+  void previous() override { go(at_ - 1); }
+  [[nodiscard]] bool failed() const override { return failed_; }
+
+ private:
+  void go(std::size_t at) {
+    at_ = at;
+    failed_ = at < keys_.size() && keys_[at] == broken_;
+    valid_ = at < keys_.size() && !failed_;
+    if (valid_) record_.key = keys_[at];
+  }
+  std::vector<std::string> keys_;
+  std::string broken_;
+  std::size_t at_ = 0;
+  bool failed_ = false;
+};
+
+TEST(Merge, NothingIsShownBeyondASourceThatFailed) {
+  const std::vector<std::string> newer = {"a", "c", "e", "g"};
+  const std::vector<std::string> older = {"a", "b", "c", "d", "e", "f", "g"};
+  for (const bool newer_fails : {false, true}) {
+    for (const std::string broken : {"a", "c", "e", "g"}) {
+      for (const bool backwards : {false, true}) {
+        std::vector<std::unique_ptr<Cursor>> sources;
+        sources.push_back(std::make_unique<BrokenCursor>(newer, newer_fails ? broken : ""));
+        sources.push_back(std::make_unique<BrokenCursor>(older, newer_fails ? "" : broken));
+        const std::unique_ptr<Cursor> cursor = merge_cursors(std::move(sources));
+        backwards ? cursor->seek_last() : cursor->seek_first();
+        while (cursor->valid()) {
+          const std::string key(cursor->record().key);
+          ASSERT_TRUE(backwards ? key >= broken : key <= broken)
+              << key << " is beyond " << broken << (newer_fails ? " of the newer" : " of the older")
+              << (backwards ? ", backwards" : "");
+          backwards ? cursor->previous() : cursor->next();
+        }
+        EXPECT_TRUE(cursor->failed());
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ingot::runs
