@@ -81,9 +81,9 @@ class RunTest : public testing::Test {
     for (const auto& [key, stored] : model) {
       bool used = false;
       ASSERT_EQ(run->get(key, key_hash(key), Io::allowed,
-                         [&](const Record& record) {
+                         [&, &name = key, &wanted = stored](const Record& record) {
                            used = true;
-                           expect_same(record, key, stored);
+                           expect_same(record, name, wanted);
                          }),
                 Lookup::found)
           << run->why();
@@ -244,7 +244,8 @@ TEST_F(RunTest, WhatCanNotBeHealedIsNamedAndTheRestIsServed) {
   std::size_t failed = 0;
   for (const auto& [key, stored] : model) {
     const Lookup lookup =
-        run->get(key, key_hash(key), Io::allowed, [&](const Record& record) { expect_same(record, key, stored); });
+        run->get(key, key_hash(key), Io::allowed,
+                 [&name = key, &wanted = stored](const Record& record) { expect_same(record, name, wanted); });
     ASSERT_TRUE(lookup == Lookup::found || lookup == Lookup::failed);
     failed += lookup == Lookup::failed ? 1 : 0;
   }
@@ -404,8 +405,9 @@ TEST_F(RunTest, TheDeliberateBreaksAreNoticed) {
       overwrite(path, at, {&flipped, 1});
       const std::shared_ptr<RunFile> run = open(summary);
       for (const auto& [key, stored] : model) {
-        if (run->get(key, key_hash(key), Io::allowed,
-                     [&](const Record& record) { wrong += record.value != stored.value ? 1 : 0; }) != Lookup::found) {
+        if (run->get(key, key_hash(key), Io::allowed, [&, &wanted = stored](const Record& record) {
+              wrong += record.value != wanted.value ? 1 : 0;
+            }) != Lookup::found) {
           ++wrong;
         }
       }
