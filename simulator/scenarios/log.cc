@@ -34,6 +34,7 @@ struct Plan {
   std::uint64_t appends = 10;  // by each
   std::uint64_t durable_percent = 50;
   std::uint64_t large_percent = 5;
+  std::uint64_t new_segment_percent = 0;
   bool waits = false;
   bool syncs = false;
   bool releases = false;
@@ -189,7 +190,12 @@ bool Session::append_one(base::Random& random) {
     const std::string payload = LogHistory::payload(view_, draft);
     const std::size_t cut = random.below(payload.size() + 1);
     const std::string_view parts[] = {std::string_view(payload).substr(0, cut), std::string_view(payload).substr(cut)};
-    const log::Draft to_write{draft.kind, draft.transactions, draft.time_micros, parts, draft.durable};
+    const log::Draft to_write{.kind = draft.kind,
+                              .transaction_count = draft.transactions,
+                              .time_micros = draft.time_micros,
+                              .parts = parts,
+                              .new_segment = random.below(100) < plan_.new_segment_percent,
+                              .durable = draft.durable};
     ++world().report.operations;
     const log::Append outcome = log_.append(to_write, base::now() + patience);
     if (outcome == log::Append::kept) {
@@ -345,6 +351,7 @@ Plan draw_plan(Chance& chance) {
   plan.appends = chance.between(1, 20);
   plan.durable_percent = std::array<std::uint64_t, 4>{0, 30, 80, 100}[chance.below(4)];
   plan.large_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
+  plan.new_segment_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
   plan.waits = chance.one_in(2);
   plan.syncs = chance.one_in(3);
   plan.releases = chance.one_in(3);
