@@ -124,10 +124,18 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   finder.begin(tail_, tail_segment_);
   Goal goal;
   goal.thorough = !known;  // then nothing but the log can say what must be there
-  Read found = finder.walk(goal, nullptr);
+  const auto walk = [&] {
+    const Read outcome = finder.walk(goal, nullptr);
+    if (outcome != Read::gone || !finder.begin_at_newest()) return outcome;
+    // Ours was collected: the owner has not read for long, or has read on while we waited for the lock. Only the newest
+    // segment has anything that may not be durable, and nobody can begin another while we hold the lock.
+    base::probe("log: the tail was found anew, in the newest segment");
+    return finder.walk(goal, nullptr);
+  };
+  Read found = walk();
   if (found == Read::caught_up && known && finder.cursor().chain.sequence < published.sequence) {
     goal.sequence = published.sequence;
-    found = finder.walk(goal, nullptr);
+    found = walk();
     if (found == Read::caught_up) found = finder.walk(Goal{}, nullptr);
     if (found == Read::corrupt && suspect && finder.cursor().chain.sequence >= tail_.durable) {
       // Its writer died while a sync of it failed or was under way, and the cache has let go of what it could not

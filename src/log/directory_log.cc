@@ -122,13 +122,19 @@ bool DirectoryLog::published_end(Goal& goal) {
 
 Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
   const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
-  for (;;) {
+  for (bool looked_twice = false;;) {
     // Published entries go away only if a sync failed, the cache let go of them, and their process died.
     diverged_ = diverged_ || goal.sequence < reader_.cursor().chain.sequence;
     if (diverged_) return Read::gone;
     reader_.refresh();
     const Read outcome = reader_.walk(goal, &sink);
-    if (outcome != Read::corrupt || options_.read_only || memory_.number(kLiveSyncingAt) == 0) return outcome;
+    if (outcome != Read::corrupt || options_.read_only) return outcome;
+    if (memory_.number(kLiveSyncingAt) == 0) {
+      // It may have become so since we looked.
+      if (std::exchange(looked_twice, true)) return outcome;
+      if (!published_cell(goal)) return Read::unavailable;
+      continue;
+    }
     // A sync fails or has failed, and the cache may have let go of what it could not write: whoever appended that has
     // it in memory and is carrying it over to a new segment; or has died, and then it is ours to find out.
     base::probe("log: a reader waits for entries to be carried over");
@@ -193,7 +199,14 @@ void DirectoryLog::advance_tail() {
 }
 
 void DirectoryLog::repair(LogReader& reader) {
-  if (reader.write_repairs() != tail_.segment) return;
+  // If it fails, the page cache may have let go of entries that are not durable: those who come after us, too, must not
+  // believe a later sync of them.
+  const std::uint64_t before = memory_.number(kLiveSyncingAt);
+  memory_.set_number(kLiveSyncingAt, tail_.segment);
+  if (reader.write_repairs() != tail_.segment) {
+    memory_.set_number(kLiveSyncingAt, before);
+    return;
+  }
   base::probe("log: a sync of healed sectors failed");
   must_roll_ = true;
   next_number_ = std::max(next_number_, tail_.segment + 1);
@@ -342,13 +355,7 @@ bool DirectoryLog::sync(base::Instant deadline) {
     return false;
   }
   if (!acquire(lock, deadline) || !wait_for_sync(lock, deadline)) return false;
-  while (failing_) {
-    if (base::now() >= deadline || closing()) {
-      set_why(closing() ? "the store is closed" : problem());
-      return false;
-    }
-    (void)changed_.wait_until(lock, deadline);
-  }
+  if (!end_failure(lock, deadline)) return false;
   return !unsynced() || sync_tail(lock, deadline, nullptr) == Sync::done;
 }
 

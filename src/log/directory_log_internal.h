@@ -103,10 +103,13 @@ class DirectoryLog final : public Log {
   void seal(Lock& lock);
   [[nodiscard]] bool unsynced() const { return tail_.offset > tail_.settled; }
   bool wait_for_sync(Lock& lock, base::Instant deadline);
+  bool end_failure(Lock& lock, base::Instant deadline);
   [[nodiscard]] bool closing() const { return closing_.load(std::memory_order_relaxed); }
 
   // roll.cc
   bool make_room(Lock& lock, std::uint64_t payload_bytes, EntryKind kind, base::Instant deadline);
+  bool take_spare(std::uint64_t payload_bytes, EntryKind kind, SegmentFiles::Spare& spare);
+  bool choose_number();
   [[nodiscard]] bool fits(std::uint64_t payload_bytes) const;
   bool roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind, base::Instant deadline);
   bool install(SegmentFiles::Spare& spare, const SegmentHeader& header);
@@ -157,7 +160,8 @@ class DirectoryLog final : public Log {
   bool busy_ = false;  // a thread is inside something of several steps, and may have left the mutex
   std::uint32_t busy_waiters_ = 0;
   bool syncing_ = false;      // a sync is under way; the mutex may be free meanwhile
-  bool failing_ = false;      // the tail's segment can't be appended to; entries are being carried over
+  bool failing_ = false;      // the tail's segment can't be appended to: entries are to be carried over
+  bool carrying_ = false;     // a thread is at that; it may have left the mutex between two tries
   bool roll_wanted_ = false;  // the entry under way shall begin a segment
   bool must_roll_ = false;    // a later segment may have a name: the tail's gets no more entries
   Cursor tail_;
@@ -165,7 +169,7 @@ class DirectoryLog final : public Log {
   GroupImage image_;  // [tail_.settled, tail_.offset), while held_
   std::uint64_t image_segment_ = 0;
   std::uint64_t written_end_ = 0;  // sectors up to here were written whole
-  std::uint64_t next_number_ = 0;  // the next segment's number, if must_roll_
+  std::uint64_t next_number_ = 0;  // the next segment's number, or a later one: see choose_number
   base::Hash128 nonce_;
   std::uint32_t request_seen_ = 0;
   base::Instant acquired_at_{};

@@ -137,8 +137,12 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   if (self->alone) {
     const bool ours = base::load_little<std::uint64_t>(bytes + kLiveMagicAt) == kLiveMagic &&
                       base::load_hash(bytes + kLiveStoreAt) == store_id;
-    if (ours) self->suspect_segment = self->memory.number(kLiveSyncingAt);
-    std::memset(bytes, 0, kLiveBytes);
+    // `syncing` outlives those who open alone, but do not come far enough to act on it.
+    const std::uint64_t syncing = ours ? self->memory.number(kLiveSyncingAt) : 0;
+    if (syncing != 0) base::probe("live: the last holder died in a sync, and all the others with it");
+    std::memset(bytes + kLivePublishedAt, 0, kLiveSyncingAt - kLivePublishedAt);
+    self->memory.set_number(kLiveSyncingAt, syncing);
+    std::memset(bytes + kLiveSyncingAt + 8, 0, kLiveBytes - kLiveSyncingAt - 8);
     base::store_little<std::uint64_t>(bytes + kLiveMagicAt, kLiveMagic);
     base::store_little<std::uint32_t>(bytes + kLiveFormatAt, kLiveFormat);
     base::store_hash(bytes + kLiveStoreAt, store_id);

@@ -3,7 +3,7 @@
 //
 // Nothing in it is believed unchecked: it may hold anything, at any moment. What is used to decide stands in a cell
 // with a hash; the rest are hints, futex words, and names for messages. It is made anew by whoever opens the store
-// alone.
+// alone, but for `syncing`.
 //
 //   offset  bytes
 //        0      8  magic "INGOTLIV"
@@ -18,7 +18,8 @@
 //      320      4  holder: pid of the commit lock's last holder     324  4  zero
 //      328      8  when that process started
 //      336      8  a random number, of the holder's handle
-//      384      8  syncing: the segment that a sync is under way on; still there after its process died in it
+//      384      8  syncing: the segment that a sync is under way on; still there after its process died in it, until
+//                  what that segment holds was written anew
 //      512  16384  slots, of 16 bytes: the oldest edit that a handle pins, and a hash of it
 //
 // A cell: three numbers and XXH3-64 of them, seeded with the store id. Written word by word under the commit lock, read

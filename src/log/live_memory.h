@@ -61,9 +61,8 @@ struct Live::Implementation {
   bool read_only = false;
   bool alone = false;
   std::uint32_t fork_generation = 0;
-  std::atomic<bool> opening{false};   // we hold the opening lock
-  std::uint64_t suspect_segment = 0;  // a sync of it was under way when the last process died
-  std::uint64_t token = 0;            // of this handle
+  std::atomic<bool> opening{false};  // we hold the opening lock
+  std::uint64_t token = 0;           // of this handle
   std::size_t slot = 0;
   base::Mutex mutex;  // guards what follows
   bool maintaining = false;

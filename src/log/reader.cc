@@ -23,10 +23,23 @@ Read LogReader::damage(const std::string& what) {
   return Read::corrupt;
 }
 
+// Keeps a damaged copy of the header as a repair.
+OpenSegment LogReader::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error) {
+  const OpenSegment outcome = files_.open(number, segment, error);
+  if (outcome != OpenSegment::good || !segment->damaged_header.has_value()) return outcome;
+  ++healed_;
+  if (repairs_.size() < kRepairsMax) {
+    std::string sector(kSectorBytes, '\0');
+    encode_segment_header(segment->header, sector.data());
+    repairs_.push_back({segment, *segment->damaged_header, std::move(sector)});
+  }
+  return outcome;
+}
+
 Read LogReader::begin(const Start& start) {
   storage::IoError error;
   std::shared_ptr<SegmentFile> segment;
-  switch (files_.open(start.segment, segment, healed_, error)) {
+  switch (open(start.segment, segment, error)) {
     case OpenSegment::good:
       break;
     case OpenSegment::missing: {
@@ -71,6 +84,17 @@ void LogReader::begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment
   skipping_ = false;
 }
 
+bool LogReader::begin_at_newest() {
+  SegmentFiles::Listing listing;
+  storage::IoError error;
+  std::shared_ptr<SegmentFile> segment;
+  if (files_.list(listing) || listing.segments.empty()) return false;
+  if (open(listing.segments.back(), segment, error) != OpenSegment::good) return false;
+  const Cursor start = Cursor::at_start(segment->header);
+  begin(start, std::move(segment));
+  return true;
+}
+
 void LogReader::appended(const Cursor& cursor, const std::shared_ptr<SegmentFile>& segment, const Chain& before) {
   if (segment_ != segment) {
     segment_ = segment;
@@ -88,7 +112,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
   if (successor_) return Successor::there;
   storage::IoError error;
   const std::uint64_t number = cursor_.segment + 1;
-  switch (files_.open(number, successor_, healed_, error)) {
+  switch (open(number, successor_, error)) {
     case OpenSegment::good:
       return Successor::there;
     case OpenSegment::missing:
@@ -116,7 +140,7 @@ bool LogReader::reattach() {
   if (files_.list(listing)) return false;
   for (auto number = listing.segments.rbegin(); number != listing.segments.rend(); ++number) {
     storage::IoError error;
-    if (*number <= cursor_.segment || files_.open(*number, successor_, healed_, error) != OpenSegment::good) break;
+    if (*number <= cursor_.segment || open(*number, successor_, error) != OpenSegment::good) break;
     if (successor_->header.start.sequence <= cursor_.chain.sequence) {
       base::probe("log: a slow reader went on in a later segment");
       return true;
@@ -200,7 +224,7 @@ std::uint64_t LogReader::write_repairs() {
   std::uint64_t failed_segment = 0;
   for (std::size_t index = 0; index < repairs_.size(); ++index) {
     const Repair& repair = repairs_[index];
-    if (!still_ours(*repair.segment)) continue;
+    if (still_ours(*repair.segment) != Belongs::ours) continue;
     auto failed = repair.segment->file->write_at(repair.offset, repair.bytes);
     const bool last = index + 1 == repairs_.size() || repairs_[index + 1].segment != repair.segment;
     if (!failed && last) {
@@ -213,18 +237,29 @@ std::uint64_t LogReader::write_repairs() {
   return failed_segment;
 }
 
-// Whether the file is still the segment that it was when it was opened.
-bool LogReader::still_ours(const SegmentFile& segment) {
+// Whether the file is still the segment that it was when it was opened. Unknown: why_ says why.
+LogReader::Belongs LogReader::still_ours(const SegmentFile& segment) {
   for (std::uint64_t copy = 0; copy < 2; ++copy) {
     std::array<char, kSegmentHeaderBytes> bytes{};
     std::size_t got = 0;
     SegmentHeader header;
     if (segment.file->read_at(copy * kSectorBytes, bytes, got) || got != bytes.size()) continue;
     if (decode_segment_header(bytes.data(), header) != HeaderCheck::good) continue;
-    if (header.number != segment.header.number) return false;  // recycled
+    if (header.number != segment.header.number) return Belongs::gone;  // recycled
   }
   // Without a name it was collected, and may be half overwritten.
-  return files_.exists(segment.header.number);
+  storage::IoError error;
+  switch (files_.presence(segment.header.number, error)) {
+    case SegmentFiles::Presence::there:
+      return Belongs::ours;
+    case SegmentFiles::Presence::missing:
+      return Belongs::gone;
+    case SegmentFiles::Presence::unknown:
+      break;
+  }
+  base::probe("log: whether a segment still has its name could not be seen");
+  why_ = "opening segment " + SegmentFiles::name_of(segment.header.number) + " of the log: " + error.text();
+  return Belongs::unknown;
 }
 
 Read LogReader::nothing_follows(const Goal& goal) {
@@ -296,7 +331,9 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
       if (successor == Successor::there) continue;
     }
     if (!successor_ && goal.sequence == kToTheEnd && !goal.thorough) return Read::caught_up;
-    if (!still_ours(*segment_)) {
+    const Belongs belongs = still_ours(*segment_);
+    if (belongs == Belongs::unknown) return Read::unavailable;
+    if (belongs == Belongs::gone) {
       if (reattach()) continue;
       base::probe("log: a segment went away under a reader");
       why_ = "the log was collected under a slow reader, in " + place();

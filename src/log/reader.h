@@ -31,6 +31,9 @@ class LogReader {
   /// To a cursor of a segment that is open.
   void begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
 
+  /// To the start of the newest segment there is. The commit lock is held, else it may be a leftover. False: not found.
+  bool begin_at_newest();
+
   /// Moves towards the goal. caught_up: it is reached (or, kToTheEnd, no entry follows and none is missing).
   Read walk(const Goal& goal, const Sink* sink);
 
@@ -58,6 +61,7 @@ class LogReader {
 
  private:
   enum class Successor { none, there, trouble };
+  OpenSegment open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error);
   Successor look_for_successor(Read& trouble);
   bool reattach();
   bool enter_successor();
@@ -67,7 +71,8 @@ class LogReader {
   void heal_parity(const Found& found);
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);
-  bool still_ours(const SegmentFile& segment);
+  enum class Belongs { ours, gone, unknown };
+  Belongs still_ours(const SegmentFile& segment);
   std::string place() const;
 
   SegmentFiles& files_;

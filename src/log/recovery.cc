@@ -102,7 +102,6 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
     tail_.group_start = tail_.settled = tail_.offset = sector_up(tail_.offset);
   }
   // What `live` holds is old: from here on it tells what was found.
-  memory_.set_number(kLiveSyncingAt, live_.suspect_segment);
   memory_.store(kLivePublishedAt, {0, 0, 0});
   memory_.store(kLiveDurableAt, {0, 0, 0});
   if (!acquire(lock, deadline)) {
@@ -123,14 +122,15 @@ Read DirectoryLog::join(const Sink& sink, std::string& why) {
     why = this->why();
     return Read::unavailable;
   }
-  const Read outcome = reader_.walk(goal, &sink);
+  const Read outcome = read_to(goal, sink);
   if (outcome != Read::caught_up) return outcome;
   if (!reader_.reached_start()) {
     why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
           SegmentFiles::name_of(options_.start.segment);
     return Read::corrupt;
   }
-  adopt_tail(reader_.cursor(), reader_.segment());
+  Lock lock(mutex_);
+  if (!held_) adopt_tail(reader_.cursor(), reader_.segment());
   return Read::caught_up;
 }
 

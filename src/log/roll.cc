@@ -25,13 +25,10 @@ bool DirectoryLog::make_room(Lock& lock, std::uint64_t payload_bytes, EntryKind 
     }
     const bool full = unsynced() && tail_.offset - tail_.settled + payload_bytes > kUnsyncedBytesMax;
     if (!must_roll_ && !roll_wanted_ && !failing_ && !full && fits(payload_bytes)) return true;
-    if (syncing_ || failing_) {
-      if (base::now() >= deadline) {
-        set_why(failing_ ? problem() : "a sync of the log is taking very long");
-        return false;
-      }
-      if (failing_) work_by(base::now());
-      (void)changed_.wait_until(lock, deadline);
+    if (failing_) {
+      if (!end_failure(lock, deadline)) return false;
+    } else if (syncing_) {
+      if (!wait_for_sync(lock, deadline)) return false;
     } else if (!must_roll_ && !roll_wanted_ && full) {
       if (sync_tail(lock, deadline, nullptr) != Sync::done) return false;
     } else if (!roll(lock, payload_bytes, kind, deadline)) {
@@ -50,17 +47,8 @@ bool DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind,
   }
   base::Duration pause = std::chrono::milliseconds(1);
   for (;;) {
-    const std::uint64_t needed = kEntriesStart + group_extent(entry_bytes(payload_bytes)) + 2 * kSectorBytes;
     SegmentFiles::Spare spare;
-    storage::IoError failed;
-    if (needed <= files_.segment_bytes()) {
-      failed = files_.take(kind == EntryKind::edit, spare);
-    } else {
-      base::probe("log: a segment of its own for a large entry");
-      failed = files_.make(round_up(needed, 1ULL << 20), spare);
-    }
-    if (!failed) {
-      if (!must_roll_) next_number_ = tail_.segment + 1;
+    if (choose_number() && take_spare(payload_bytes, kind, spare)) {
       auto segment = std::make_shared<SegmentFile>();
       segment->header = {files_.store_id(), next_number_, spare.bytes, tail_.chain};
       segment->seed = PlaceSeed(files_.store_id(), next_number_);
@@ -83,11 +71,6 @@ bool DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind,
         return true;
       }
       image_.restart(tail_.offset);
-    } else {
-      base::probe("log: no room for a new segment");
-      set_why("the log needs a new segment in " + directory_.where() + ": " + failed.text());
-      spare_wanted_ = true;
-      work_by(base::now());
     }
     set_problem(why());
     const base::Instant now = base::now();
@@ -97,8 +80,46 @@ bool DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, EntryKind kind,
   }
 }
 
-// Writes header and image to the spare, and names it. False: why() says why; if the name may be there, its number is
-// used up.
+// A file for a segment that the entry fits in.
+bool DirectoryLog::take_spare(std::uint64_t payload_bytes, EntryKind kind, SegmentFiles::Spare& spare) {
+  const std::uint64_t needed = kEntriesStart + group_extent(entry_bytes(payload_bytes)) + 2 * kSectorBytes;
+  storage::IoError failed;
+  if (needed <= files_.segment_bytes()) {
+    failed = files_.take(kind == EntryKind::edit, spare);
+  } else {
+    base::probe("log: a segment of its own for a large entry");
+    failed = files_.make(round_up(needed, 1ULL << 20), spare);
+  }
+  if (!failed) return true;
+  base::probe("log: no room for a new segment");
+  set_why("the log needs a new segment in " + directory_.where() + ": " + failed.text());
+  spare_wanted_ = true;
+  work_by(base::now());
+  return false;
+}
+
+// The number of the next segment. Names that could not be made durable may be there: theirs are used up, and no others,
+// for readers look for the next number. False: a directory that can't be looked at does not tell.
+bool DirectoryLog::choose_number() {
+  if (!must_roll_) {
+    next_number_ = tail_.segment + 1;
+    return true;
+  }
+  for (;; ++next_number_) {
+    storage::IoError failed;
+    switch (files_.presence(next_number_, failed)) {
+      case SegmentFiles::Presence::missing:
+        return true;
+      case SegmentFiles::Presence::there:
+        break;
+      case SegmentFiles::Presence::unknown:
+        set_why("looking for segment " + SegmentFiles::name_of(next_number_) + " of the log: " + failed.text());
+        return false;
+    }
+  }
+}
+
+// Writes header and image to the spare, and names it. False: why() says why, and the name may be there or not.
 bool DirectoryLog::install(SegmentFiles::Spare& spare, const SegmentHeader& header) {
   const std::string before = spare.path;
   storage::IoError failed = files_.write_header(spare, header);
@@ -117,7 +138,7 @@ bool DirectoryLog::install(SegmentFiles::Spare& spare, const SegmentHeader& head
   if (!failed) return true;
   base::probe("log: a segment's name could not be made durable");
   must_roll_ = true;
-  next_number_ = files_.exists(header.number) ? header.number + 1 : header.number;
+  next_number_ = header.number;
   set_why("naming a new segment of the log: " + failed.text());
   return false;
 }
