@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/time.h"
 #include "log/directory_log.h"
 #include "log/live.h"
+#include "log/segment_format.h"
 #include "log_history.h"
 #include "scenario.h"
 
@@ -380,11 +382,12 @@ class Director {
     }
     world_.scheduler.on_death([this](Process& process) { shared_.history.process_died(process.number()); });
     const std::uint64_t rounds = chance_.between(1, 4);
-    for (std::uint64_t i = 0; i < rounds && !shared_.history.is_beyond_redundancy(); ++i) {
+    for (std::uint64_t i = 0; i < rounds; ++i) {
       world_.disk.set_faults(profile_);
       round(pauses);
       if (damages_) rot();
     }
+    if (chance_.percent(10)) ruin();
     finish();
   }
 
@@ -413,13 +416,7 @@ class Director {
       const auto jump = static_cast<std::int64_t>(chance_.magnitude(1'000, 100'000'000'000));
       world_.scheduler.jump_wall_clock(chance_.one_in(2) ? jump : -jump);
     }
-    closed_ = true;
-    for (Process* process : running) {
-      world_.scheduler.wait_for_end(*process);
-      closed_ = closed_ && process->state() == Process::State::ended;
-    }
-    for (const Plan& plan : plans) closed_ = closed_ && plan.closes;
-    closed_ = closed_ && shared_.calm;                // else a close may not have been able to write its seal
+    for (Process* process : running) world_.scheduler.wait_for_end(*process);
     world_.scheduler.after_steps(~0ULL >> 1, [] {});  // the power holds
     if (chance_.one_in(3) && !power_lost_) lose_power();
     if (!power_lost_) shared_.history.all_gone(world_.report.counted(Fault::sync_error) != sync_errors);
@@ -444,8 +441,7 @@ class Director {
     shared_.history.power_lost();
   }
 
-  // While nobody has the log open, the medium changes: one sector, which must be healed; or many, which must be
-  // noticed.
+  // While nobody has the log open, the medium changes: one sector, which must be healed.
   void rot() {
     if (chance_.one_in(2) || shared_.history.opens() == opens_at_damage_) return;
     std::vector<Disk::Listed> segments;
@@ -460,14 +456,6 @@ class Director {
       if (image->is_settled(offset)) settled.push_back(offset);
     }
     if (settled.empty()) return;
-    if (closed_ && chance_.one_in(2)) {
-      // In the last segment only the first half: without the marks and seals behind it nothing would tell damage from a
-      // torn tail. Where segments are recycled, the half of what is there may be behind the tail.
-      const bool last = file.path == segments.back().path;
-      if (last && shared_.history.checkpoint().start.segment == 1) settled.resize(settled.size() / 2);
-      if (!last || shared_.history.checkpoint().start.segment == 1) ruin(file.path, settled);
-      return;
-    }
     static constexpr Damage kKinds[] = {Damage::bit_flip,  Damage::noise_512,  Damage::noise_4096,
                                         Damage::zeros_512, Damage::zeros_4096, Damage::unreadable};
     const std::uint64_t page = settled[chance_.below(settled.size())];
@@ -476,35 +464,75 @@ class Director {
     if (world_.disk.damage(file.path, page + inside, kind)) opens_at_damage_ = shared_.history.opens();
   }
 
-  // More than can be healed.
-  void ruin(const std::string& path, const std::vector<std::uint64_t>& settled) {
-    if (settled.size() < 3) return;
-    const std::size_t first = chance_.between(2, settled.size() - 1);  // behind the headers
-    const std::size_t end = std::min<std::size_t>(settled.size(), first + chance_.between(1, 12));
+  // More damage than can be healed, in a log that was closed cleanly: either it touches nothing that an opening needs,
+  // or the opening says so. Of the last segment the seal stays, which says what must be there: if that is destroyed
+  // too, nothing tells damage from a torn tail.
+  void ruin() {
+    if (!run_to_its_end(3)) return;
+    std::vector<Disk::Listed> segments;
+    for (const Disk::Listed& file : world_.disk.files()) {
+      if (file.path.rfind("log/0", 0) == 0) segments.push_back(file);
+    }
+    // Mostly where an opening begins or ends.
+    const std::size_t last = segments.size() - 1;
+    const std::size_t chosen = chance_.one_in(2) ? last : chance_.below(segments.size());
+    const Disk::Listed& file = segments[chosen];
+    std::uint64_t end = file.bytes;
+    if (chosen == last) {
+      const std::optional<std::uint64_t> seal = seal_of(file);
+      if (!seal.has_value()) return;
+      end = *seal;
+    }
+    const std::uint64_t pages = end / kPageBytes;
+    if (pages < 3) return;
+    const std::uint64_t first = chance_.between(chance_.one_in(8) ? 0 : 2, pages - 1);  // mostly behind the headers
+    const std::uint64_t count = chance_.between(1, 12);
     const Damage kind = chance_.one_in(2) ? Damage::noise_4096 : Damage::zeros_4096;
-    for (std::size_t i = first; i < end; ++i) world_.disk.damage(path, settled[i], kind);
     shared_.history.damaged_beyond_redundancy();
-    world_.report.outcome("damaged beyond redundancy");
+    world_.report.outcome(chosen == last ? "ruin: of the last segment" : "ruin: of an earlier segment");
+    for (std::uint64_t page = first; page < std::min(pages, first + count); ++page) {
+      world_.disk.damage(file.path, page * kPageBytes, kind);
+    }
+  }
+
+  // Where the seal of a log stands whose last segment this is, if the log ends with one.
+  std::optional<std::uint64_t> seal_of(const Disk::Listed& segment) {
+    const std::string bytes = world_.disk.image(segment.path)->durable_bytes();
+    const log::PlaceSeed seed(kStoreId, std::stoull(segment.path.substr(4), nullptr, 16));
+    std::optional<std::uint64_t> seal;
+    for (std::uint64_t at = 0; at + log::kEntryFrameBytes <= bytes.size(); at += log::kSectorBytes) {
+      log::EntryHeader header;
+      if (log::decode_entry_header(bytes.data() + at, seed, at, bytes.size() - at, header) != log::HeaderCheck::good) {
+        continue;
+      }
+      seal = header.kind == log::RecordKind::seal ? std::optional(at) : std::nullopt;
+    }
+    return seal;
   }
 
   // The world is good again. Everything that was promised is there, and the log goes on.
   void finish() {
-    world_.disk.set_faults({});
-    world_.disk.set_full(false);
     for (int turn = 0; turn < 2; ++turn) {
-      Plan plan;
-      plan.appends = 3;
-      plan.durable_percent = 100;
-      plan.checks = true;
-      plan.must_succeed = true;
-      const std::uint64_t finished = shared_.finished;
-      Process& process = world_.scheduler.start("last", [this, &plan] { open_and_run(shared_, plan); });
-      world_.scheduler.wait_for_end(process);
-      if (shared_.finished == finished && !shared_.history.is_beyond_redundancy()) {
+      if (!run_to_its_end(3) && !shared_.history.is_beyond_redundancy()) {
         world_.scheduler.fail("log: the last process did not come through");
       }
       if (turn == 0) lose_power();
     }
+  }
+
+  // A process with nothing in its way. False: it gave up.
+  bool run_to_its_end(std::uint64_t appends) {
+    world_.disk.set_faults({});
+    world_.disk.set_full(false);
+    Plan plan;
+    plan.appends = appends;
+    plan.durable_percent = 100;
+    plan.checks = true;
+    plan.must_succeed = true;
+    const std::uint64_t finished = shared_.finished;
+    Process& process = world_.scheduler.start("last", [this, &plan] { open_and_run(shared_, plan); });
+    world_.scheduler.wait_for_end(process);
+    return shared_.finished != finished;
   }
 
   World& world_;
@@ -513,7 +541,6 @@ class Director {
   FaultProfile profile_;
   bool damages_ = false;
   bool power_lost_ = false;
-  bool closed_ = false;  // the last who had the log open closed it, and nobody was killed
   std::uint64_t started_ = 0;
   std::uint64_t opens_at_damage_ = ~0ULL;
 };
