@@ -186,7 +186,9 @@ bool Session::append_one(base::Random& random) {
     draft.transactions = draft.kind == log::EntryKind::edit ? 0 : static_cast<std::uint32_t>(1 + random.below(3));
     draft.durable = random.below(100) < plan_.durable_percent;
     draft.payload_bytes = 40 + random.below(300);
-    if (random.below(100) < plan_.large_percent) draft.payload_bytes = 40 + random.below(20'000);
+    if (random.below(100) < plan_.large_percent) {
+      draft.payload_bytes = 40 + random.below(random.below(40) == 0 ? 700'000 : 20'000);
+    }
     draft.time_micros = std::max(base::wall_micros(), log_.position().time_micros);
     draft.attempt = history().begin_append(view_, draft);
     const std::string payload = LogHistory::payload(view_, draft);
