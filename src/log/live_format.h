@@ -9,8 +9,8 @@
 //        0      8  magic "INGOTLIV"
 //        8      4  format
 //       16     16  store id
-//       64     32  cell: published — sequence, version, segment of the log's tail
-//      128     32  cell: durable — the same, of what is known durable
+//       64     64  cell: published — sequence, version, segment of the log's tail
+//      128     64  cell: durable — the same, of what is known durable
 //      192      4  request: a futex word, one more each time somebody wants the commit lock from its holder
 //      196      4  released: a futex word, one more each time the holder let go because of that
 //      256      4  news: a futex word, one more when something was published while somebody waits
@@ -22,8 +22,9 @@
 //                  what that segment holds was written anew
 //      512  16384  slots, of 16 bytes: the oldest edit that a handle pins, and a hash of it
 //
-// A cell: three numbers and XXH3-64 of them, seeded with the store id. Written word by word under the commit lock, read
-// without: a reader that meets a half-written one reads again.
+// A cell: three numbers and XXH3-64 of them, seeded with the store id; and again. Written word by word under the commit
+// lock, the first copy and then the second, read without: a reader takes the first that is whole. If its writer is
+// killed in the middle, the cell tells what it told before, or what is new; never less than what was acknowledged.
 //
 // Its byte ranges carry open-file-description locks, far behind its end so that they mean nothing to the bytes.
 #pragma once
@@ -41,6 +42,7 @@ inline constexpr std::size_t kLiveFormatAt = 8;
 inline constexpr std::size_t kLiveStoreAt = 16;
 inline constexpr std::size_t kLivePublishedAt = 64;
 inline constexpr std::size_t kLiveDurableAt = 128;
+inline constexpr std::size_t kLiveCellBytes = 32;  // of one copy
 inline constexpr std::size_t kLiveRequestAt = 192;
 inline constexpr std::size_t kLiveReleasedAt = 196;
 inline constexpr std::size_t kLiveNewsAt = 256;

@@ -23,7 +23,7 @@ struct LiveCell {
 /// Any thread. Over a mapping; or, for readers that may not write, over the file.
 class LiveMemory {
  public:
-  /// False: it holds no such thing; it was damaged, or its writer died in the middle.
+  /// False: it holds no such thing: it was damaged.
   bool load(std::size_t at, LiveCell& cell) const;
   void store(std::size_t at, const LiveCell& cell);
 
@@ -45,6 +45,8 @@ class LiveMemory {
   std::uint64_t key = 0;                          // of the store, seeds the hashes
 
  private:
+  bool load_copy(std::size_t at, LiveCell& cell) const;
+  void store_copy(std::size_t at, const LiveCell& cell);
   [[nodiscard]] std::atomic_ref<std::uint32_t> half(std::size_t at) const {
     return std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(memory->data() + at));
   }
