@@ -7,6 +7,7 @@
 //
 // What is found on taking it is read from the log, never from `live`: an entry that a dead holder wrote but did not
 // publish is synced, then published.
+#include <algorithm>
 #include <utility>
 
 #include "base/random.h"
@@ -122,6 +123,11 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
 
   LogReader finder(files_, options_.on_message);
   finder.begin(tail_, tail_segment_);
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  if (losses != tail_losses_ && tail_.chain.sequence > memory_.number(kLiveLossesLeftAt) && !finder.begin_at_newest()) {
+    set_why("looking for the end of the log: its newest segment can't be opened");
+    return false;
+  }
   Goal goal;
   goal.thorough = !known;  // then nothing but the log can say what must be there
   const auto walk = [&] {
@@ -141,6 +147,9 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
       // Its writer died while a sync of it failed or was under way, and the cache has let go of what it could not
       // write. It was never durable. Whoever has read it finds it gone.
       base::probe("log: published entries were lost with their writer");
+      const std::uint64_t left = losses == 0 ? ~0ULL : memory_.number(kLiveLossesLeftAt);
+      memory_.set_number(kLiveLossesLeftAt, std::min(left, finder.cursor().chain.sequence));
+      memory_.set_number(kLiveLossesAt, losses + 1);
       say("entries of the log that were not synced are lost after an error of the device: " + finder.why());
       found = Read::caught_up;
     }
@@ -153,6 +162,7 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   }
   const bool moved = finder.cursor().segment != tail_.segment;
   tail_ = finder.cursor();
+  tail_losses_ = memory_.number(kLiveLossesAt);
   tail_segment_ = finder.segment();
   if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
   written_end_ = sector_up(tail_.offset);
@@ -211,11 +221,45 @@ bool DirectoryLog::load_image() {
   std::size_t got = 0;
   const auto failed =
       tail_segment_->file->read_at(from, {image_.at(from), static_cast<std::size_t>(tail_.offset - from)}, got);
-  if (!failed && got == tail_.offset - from) return true;
+  if (!failed && got == tail_.offset - from && image_is_whole()) return true;
+  // What was healed, and could not be written back, is healed again.
+  base::probe("log: the end of the log was healed to be read back");
+  Cursor settled = tail_;
+  settled.offset = settled.group_start = tail_.settled;
+  settled.chain = tail_.settled_chain;
+  LogReader reader(files_, options_.on_message);
+  reader.begin(settled, tail_segment_);
+  Goal goal;
+  goal.sequence = tail_.chain.sequence;
+  goal.segment = tail_.segment;
+  const Read outcome = reader.walk(goal, nullptr);
+  if (outcome == Read::caught_up && reader.copy(from, tail_.offset, image_.at(from)) && image_is_whole()) return true;
+  // Or it is gone: then it was never durable, and who tries next finds that out.
+  set_why("reading back the end of the log: " + (outcome == Read::caught_up ? failed.text() : reader.why()));
+  tail_ = settled;
   image_.restart(tail_.settled);
   image_segment_ = 0;
-  set_why("reading back the end of the log: " + failed.text());
   return false;
+}
+
+// Whether the image holds all entries up to the tail as they were written: it was read from a file that may have
+// changed since they were verified, and it is what would be written again after an error of the device.
+bool DirectoryLog::image_is_whole() {
+  Chain chain = tail_.settled_chain;
+  for (std::uint64_t at = tail_.settled; at + kEntryFrameBytes <= tail_.offset;) {
+    EntryHeader header;
+    base::Hash128 identity;
+    if (decode_entry_header(image_.at(at), tail_segment_->seed, at, tail_.offset - at, header) != HeaderCheck::good) {
+      at = sector_up(at + 1);
+      continue;
+    }
+    if (takes_sequence(header.kind)) {
+      if (!check_identity(image_.at(at), header.payload_bytes, identity) || header.link != chain.link) return false;
+      chain = {header.sequence, header.base_version - 1 + header.transaction_count, header.time_micros, identity};
+    }
+    at += entry_bytes(header.payload_bytes);
+  }
+  return chain == tail_.chain;
 }
 
 void DirectoryLog::release_commit_lock() {

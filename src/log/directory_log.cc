@@ -125,7 +125,7 @@ Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
   for (bool looked_twice = false;;) {
     // Published entries go away only if a sync failed, the cache let go of them, and their process died.
     diverged_ = diverged_ || goal.sequence < reader_.cursor().chain.sequence;
-    if (diverged_) return Read::gone;
+    if (has_diverged()) return Read::gone;
     reader_.refresh();
     const Read outcome = reader_.walk(goal, &sink);
     if (outcome != Read::corrupt || options_.read_only) return outcome;
@@ -150,6 +150,19 @@ Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
   }
 }
 
+// Whether the owner has read entries that are gone, though there may be as many others by now.
+bool DirectoryLog::has_diverged() {
+  if (options_.read_only) return diverged_;
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  if (losses == losses_seen_) return diverged_;
+  losses_seen_ = losses;
+  if (reader_.cursor().chain.sequence > memory_.number(kLiveLossesLeftAt)) {
+    base::probe("log: what was read before is gone, and others stand there");
+    diverged_ = true;
+  }
+  return diverged_;
+}
+
 bool DirectoryLog::published_cell(Goal& goal) const {
   LiveCell cell;
   if (!memory_.load(kLivePublishedAt, cell)) return false;
@@ -161,7 +174,7 @@ Read DirectoryLog::read(const Sink& sink) {
   if (is_child()) return Read::unavailable;
   Goal goal;
   if (!published_end(goal)) return Read::unavailable;
-  if (goal.sequence == reader_.cursor().chain.sequence && !diverged_) return Read::caught_up;
+  if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
   const Read outcome = read_to(goal, sink);
   healed_ += reader_.healed() - healed;
@@ -196,6 +209,7 @@ void DirectoryLog::advance_tail() {
   }
   tail_ = read;
   tail_segment_ = reader_.segment();
+  tail_losses_ = losses_seen_;
 }
 
 void DirectoryLog::repair(LogReader& reader) {
@@ -265,7 +279,7 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
   if (tail_.chain.sequence == reader_.cursor().chain.sequence && tail_.chain.link != reader_.cursor().chain.link) {
     diverged_ = true;
   }
-  if (tail_.chain.sequence != reader_.cursor().chain.sequence || diverged_) {
+  if (tail_.chain.sequence != reader_.cursor().chain.sequence || has_diverged()) {
     hold_until_ = base::now() + kHoldForOwner;
     return Append::lost;
   }

@@ -68,12 +68,14 @@ class DirectoryLog final : public Log {
   // recovery.cc
   Read create_first_segment(std::string& why);
   Read recover(const Sink& sink, std::string& why);
+  Read remove_leftovers(std::string& why);
   Read join(const Sink& sink, std::string& why);
   void adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
   // The published end of the log, for a reader; false: unknown (then `why` is set).
   bool published_end(Goal& goal);
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
+  bool has_diverged();
   void advance_tail();
   void repair(LogReader& reader);
   void write_repairs(LogReader& reader);
@@ -86,6 +88,7 @@ class DirectoryLog final : public Log {
   bool take_over(Lock& lock, base::Instant deadline);
   bool settle_found(Lock& lock, base::Instant deadline, bool unpublished);
   bool load_image();
+  bool image_is_whole();
   void release_commit_lock();
   void release_if_asked();
   [[nodiscard]] std::string holder() const;
@@ -144,6 +147,7 @@ class DirectoryLog final : public Log {
   LogReader reader_;
   std::map<std::uint64_t, Start> starts_;
   bool diverged_ = false;                   // what was read is not in the log any more
+  std::uint64_t losses_seen_ = 0;           // of `live`, when has_diverged looked last
   std::atomic<std::uint64_t> released_{0};  // segments below it were released
 
   // Read-only handles without others to follow.
@@ -166,7 +170,8 @@ class DirectoryLog final : public Log {
   bool must_roll_ = false;    // a later segment may have a name: the tail's gets no more entries
   Cursor tail_;
   std::shared_ptr<SegmentFile> tail_segment_;
-  GroupImage image_;  // [tail_.settled, tail_.offset), while held_
+  std::uint64_t tail_losses_ = 0;  // of `live`, when the tail was where it is said to be
+  GroupImage image_;               // [tail_.settled, tail_.offset), while held_
   std::uint64_t image_segment_ = 0;
   std::uint64_t written_end_ = 0;  // sectors up to here were written whole
   std::uint64_t next_number_ = 0;  // the next segment's number, or a later one: see choose_number

@@ -20,6 +20,8 @@
 //      336      8  a random number, of the holder's handle
 //      384      8  syncing: the segment that a sync is under way on; still there after its process died in it, until
 //                  what that segment holds was written anew
+//      392      8  losses: how often published entries were found lost, with their writer, after a failed sync
+//      400      8  the least sequence that such a loss has left: who has read more has read what is gone
 //      512  16384  slots, of 16 bytes: the oldest edit that a handle pins, and a hash of it
 //
 // A cell: three numbers and XXH3-64 of them, seeded with the store id; and again. Written word by word under the commit
@@ -51,6 +53,8 @@ inline constexpr std::size_t kLiveHolderAt = 320;
 inline constexpr std::size_t kLiveHolderStartAt = 328;
 inline constexpr std::size_t kLiveHolderTokenAt = 336;
 inline constexpr std::size_t kLiveSyncingAt = 384;
+inline constexpr std::size_t kLiveLossesAt = 392;
+inline constexpr std::size_t kLiveLossesLeftAt = 400;
 inline constexpr std::size_t kLiveSlotsAt = 512;
 inline constexpr std::size_t kLiveSlotBytes = 16;
 inline constexpr std::size_t kLiveSlots = 1024;  // handles that may have a store open at once

@@ -50,6 +50,8 @@ class LogReader {
   void refresh() {
     if (window_) window_->refresh();
   }
+  /// The bytes [from, to) of segment(), with what was healed. False: some can't be read.
+  bool copy(std::uint64_t from, std::uint64_t to, char* out);
   /// Writes back what was healed, if its segments are still what they were, and syncs it. The commit lock is held, and
   /// no sync is under way. Returns the last segment whose sync failed (0: none): if that is the tail's, nothing in it
   /// that was not durable can be trusted to a later sync.

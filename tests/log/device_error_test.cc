@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "faulty_directory.h"
+#include "log/live_format.h"
 #include "log_fixture.h"
 
 namespace ingot::log {
@@ -224,6 +225,123 @@ TEST_F(DeviceError, AFailedSyncOfAHealedHeaderCountsToo) {
   EXPECT_EQ(handle.payloads, Payloads{numbered(0)});
   std::unique_ptr<storage::File> next;
   EXPECT_FALSE(directory.open(SegmentFiles::path_of(2), storage::OpenMode::read, next)) << "it was not carried over";
+}
+
+// What was healed could not be written back; then a sync failed, and the damaged sector, read from the file again, was
+// carried over to a new segment, where nothing can heal it. Simulator: 1 of 30,000 seeds.
+TEST_F(DeviceError, AHealedSectorThatCouldNotBeWrittenBackIsNotCarriedOverDamaged) {
+  {
+    Handle handle;
+    ASSERT_TRUE(handle.open(directory)) << handle.why;
+    ASSERT_EQ(handle.append(numbered(0, 10'000)), Append::kept);
+  }
+  overwrite(*memory, SegmentFiles::path_of(1), kEntriesStart + kSectorBytes, std::string(kSectorBytes, '\0'));
+  std::atomic<int> syncs{0};
+  faults.set([&](const Attempted& attempted) {
+    if (attempted.path != SegmentFiles::path_of(1)) return 0;
+    return attempted.operation == Operation::write || (attempted.operation == Operation::sync && syncs++ == 0) ? EIO
+                                                                                                               : 0;
+  });
+  EXPECT_EQ(found_by_an_opening(), Payloads{numbered(0, 10'000)});
+  EXPECT_GT(syncs, 0);
+  faults.clear();
+  EXPECT_EQ(found_by_an_opening(), Payloads{numbered(0, 10'000)});
+}
+
+// Two names of segments could not be made durable; a power loss took the first and left the second, which waited behind
+// the gap until that was filled, and then took the log back to its own start. Simulator: 1 of 40,000 seeds.
+TEST_F(DeviceError, ASegmentBehindAGapIsRemovedBeforeTheGapIsFilled) {
+  {
+    Handle handle;
+    ASSERT_TRUE(handle.open(directory)) << handle.why;
+    ASSERT_EQ(handle.append(numbered(0)), Append::kept);
+    faults.set([&](const Attempted& attempted) { return attempted.operation == Operation::sync_directory ? EIO : 0; });
+    const std::string payload = numbered(1);
+    const std::string_view parts[] = {payload};
+    Draft draft;
+    draft.transaction_count = 1;
+    draft.parts = parts;
+    draft.new_segment = true;
+    EXPECT_EQ(handle.log->append(draft, soon(30)), Append::unavailable);
+  }
+  faults.clear();
+  std::unique_ptr<storage::File> file;
+  ASSERT_FALSE(memory->open(SegmentFiles::path_of(3), storage::OpenMode::read, file));
+  file.reset();
+  ASSERT_FALSE(memory->remove(SegmentFiles::path_of(2)));
+  {
+    Handle handle;
+    ASSERT_TRUE(handle.open(directory)) << handle.why;
+    ASSERT_EQ(handle.append(numbered(2)), Append::kept);
+    ASSERT_EQ(roll(handle, numbered(3)), Append::kept);
+    EXPECT_EQ(handle.log->position().segment, 2U);
+  }
+  Handle handle;
+  ASSERT_TRUE(handle.open(directory)) << handle.why;
+  EXPECT_EQ(handle.payloads, (Payloads{numbered(0), numbered(2), numbered(3)}));
+  EXPECT_EQ(handle.log->position().version, 3U);
+}
+
+// Published without durability, read by others, then lost: the sync failed, the cache let go of it, and its writer
+// died. Whoever has read it is told to open anew; nobody builds on it.
+TEST_F(DeviceError, WhatIsLostWithItsWriterIsGoneForThoseWhoHaveReadIt) {
+  Handle writer;
+  Handle other;
+  ASSERT_TRUE(writer.open(directory)) << writer.why;
+  ASSERT_TRUE(other.open(directory)) << other.why;
+  ASSERT_EQ(writer.append(numbered(0)), Append::kept);
+  ASSERT_EQ(writer.append(numbered(1), false), Append::kept);
+  ASSERT_EQ(other.read(), Read::caught_up);
+  EXPECT_EQ(other.payloads.size(), 2U);
+  const std::string segment = SegmentFiles::path_of(1);
+  const std::uint64_t behind = kEntriesStart + group_extent(entry_bytes(numbered(0).size()));
+  faults.set([&](const Attempted& attempted) {
+    if (attempted.operation != Operation::sync) return 0;
+    overwrite(*memory, segment, behind, std::string(4 * kSectorBytes, '\0'));
+    return EIO;
+  });
+  EXPECT_FALSE(writer.log->sync(soon(20)));
+  writer.drop();
+  faults.clear();
+  Handle third;
+  ASSERT_TRUE(third.open(directory)) << third.why;
+  EXPECT_EQ(third.payloads, Payloads{numbered(0)});
+  EXPECT_EQ(third.append(numbered(2)), Append::kept) << third.log->why();
+  EXPECT_NE(other.append(numbered(3)), Append::kept);
+  EXPECT_EQ(other.read(), Read::gone) << other.log->why();
+}
+
+// Killed while it published, a process left a cell that nobody could believe; others then fell back to what they had
+// read themselves. The second copy still tells. Simulator: 4 of 30,000 seeds.
+TEST(Live, AHalfWrittenCellStillTellsWhatWasPublishedBefore) {
+  const auto memory = storage::make_memory_directory();
+  storage::Directory& directory = *memory;
+  Handle writer;
+  Handle other;
+  ASSERT_TRUE(writer.open(directory)) << writer.why;
+  ASSERT_TRUE(other.open(directory)) << other.why;
+  ASSERT_EQ(writer.append(numbered(0)), Append::kept);
+  overwrite(directory, "live", kLivePublishedAt, std::string(8, 'x'));
+  EXPECT_EQ(other.log->published(), 1U);
+  EXPECT_EQ(other.read(), Read::caught_up);
+  EXPECT_EQ(other.payloads, Payloads{numbered(0)});
+}
+
+TEST(Live, WhatCannotBeBelievedIsFoundInTheLog) {
+  const auto memory = storage::make_memory_directory();
+  storage::Directory& directory = *memory;
+  Handle writer;
+  Handle other;
+  ASSERT_TRUE(writer.open(directory)) << writer.why;
+  ASSERT_TRUE(other.open(directory)) << other.why;
+  ASSERT_EQ(writer.append(numbered(0)), Append::kept);
+  overwrite(directory, "live", kLivePublishedAt, std::string(2 * 64, 'x'));
+  EXPECT_EQ(other.read(), Read::caught_up) << other.log->why();
+  EXPECT_EQ(other.payloads, Payloads{numbered(0)});
+  EXPECT_EQ(writer.log->published(), 1U);
+  EXPECT_EQ(writer.append(numbered(1)), Append::kept) << writer.log->why();
+  EXPECT_EQ(other.read(), Read::caught_up);
+  EXPECT_EQ(other.payloads, (Payloads{numbered(0), numbered(1)}));
 }
 
 // A handle that had not read for long could not sync, or take the lock, any more: its place had been collected.
