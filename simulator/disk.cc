@@ -504,8 +504,10 @@ IoError Disk::sync_file(Open& open) {
     }
     if (chance_.per_million(profile_.deadly_sync)) {
       const std::uint64_t steps = chance_.magnitude(1, 500);
+      const bool all = chance_.one_in(2);
       for (const auto& process : scheduler_.processes()) {
-        if (process->running() && process->number() != 0) scheduler_.kill_after(*process, steps);
+        if (!process->running() || process->number() == 0) continue;
+        if (all || process.get() == open.process) scheduler_.kill_after(*process, steps);
       }
     }
     return IoError(EIO);

@@ -153,7 +153,7 @@ bool Session::read() {
       return true;
     case log::Read::gone:
       world().report.outcome("read: gone");
-      if (!was_collected()) fail("gone, and nobody released it: " + log_.why());
+      if (!was_collected() && !history().has_lost_unsynced()) fail("gone, and nobody released it: " + log_.why());
       stop_ = true;
       return false;
     case log::Read::corrupt:
@@ -319,7 +319,10 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
   options.store_id = kStoreId;
   options.start = shared.history.checkpoint().start;
   options.segment_bytes = shared.segment_bytes;
-  options.on_message = [&world](const std::string&) { world.report.outcome("message"); };
+  options.on_message = [&shared, &world](const std::string& message) {
+    world.report.outcome("message");
+    if (message.starts_with("entries of the log that were not synced are lost")) shared.history.unsynced_lost();
+  };
   log::Read outcome = log::Read::caught_up;
   std::string why;
   std::unique_ptr<log::Log> log = log::open_directory_log(

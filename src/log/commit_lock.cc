@@ -146,11 +146,7 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
     if (found == Read::corrupt && suspect && finder.cursor().chain.sequence >= tail_.durable) {
       // Its writer died while a sync of it failed or was under way, and the cache has let go of what it could not
       // write. It was never durable. Whoever has read it finds it gone.
-      base::probe("log: published entries were lost with their writer");
-      const std::uint64_t left = losses == 0 ? ~0ULL : memory_.number(kLiveLossesLeftAt);
-      memory_.set_number(kLiveLossesLeftAt, std::min(left, finder.cursor().chain.sequence));
-      memory_.set_number(kLiveLossesAt, losses + 1);
-      say("entries of the log that were not synced are lost after an error of the device: " + finder.why());
+      record_loss(finder);
       found = Read::caught_up;
     }
   }
@@ -207,6 +203,16 @@ bool DirectoryLog::settle_found(Lock& lock, base::Instant deadline, bool now) {
   return true;
 }
 
+// Entries that were published, but not synced, are gone behind where the reader stands.
+void DirectoryLog::record_loss(const LogReader& reader) {
+  base::probe("log: published entries were lost with their writer");
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  const std::uint64_t left = losses == 0 ? ~0ULL : memory_.number(kLiveLossesLeftAt);
+  memory_.set_number(kLiveLossesLeftAt, std::min(left, reader.cursor().chain.sequence));
+  memory_.set_number(kLiveLossesAt, losses + 1);
+  say("entries of the log that were not synced are lost after an error of the device: " + reader.why());
+}
+
 bool DirectoryLog::load_image() {
   if (image_segment_ == tail_.segment && image_.begin() <= tail_.settled && image_.end() >= tail_.settled &&
       image_.end() <= tail_.offset) {
@@ -234,7 +240,8 @@ bool DirectoryLog::load_image() {
   goal.segment = tail_.segment;
   const Read outcome = reader.walk(goal, nullptr);
   if (outcome == Read::caught_up && reader.copy(from, tail_.offset, image_.at(from)) && image_is_whole()) return true;
-  // Or it is gone: then it was never durable, and who tries next finds that out.
+  // Or it is gone, and was never durable: who tries next goes on from what there is.
+  if (outcome == Read::corrupt && memory_.number(kLiveSyncingAt) != 0) record_loss(reader);
   set_why("reading back the end of the log: " + (outcome == Read::caught_up ? failed.text() : reader.why()));
   tail_ = settled;
   image_.restart(tail_.settled);

@@ -201,6 +201,7 @@ Read DirectoryLog::read(const Sink& sink) {
 
 // Whoever takes the lock next goes on from where the owner has read to: what is before that may be collected.
 void DirectoryLog::advance_tail() {
+  if (has_diverged()) return;
   Cursor read = reader_.cursor();
   read.durable = std::max(read.durable, tail_.durable);
   if (read.segment == tail_.segment && read.settled < tail_.settled) {

@@ -87,6 +87,7 @@ class DirectoryLog final : public Log {
   bool acquire(Lock& lock, base::Instant deadline);
   bool take_over(Lock& lock, base::Instant deadline);
   bool settle_found(Lock& lock, base::Instant deadline, bool unpublished);
+  void record_loss(const LogReader& reader);
   bool load_image();
   bool image_is_whole();
   void release_commit_lock();
