@@ -51,9 +51,11 @@ struct LogWorld {
   World& world;
   LogHistory history;
   std::uint64_t segment_bytes;
-  bool calm = true;            // no faults, no pauses: nothing may be unavailable
-  std::uint64_t sessions = 0;  // processes that have the log open
-  std::uint64_t finished = 0;  // that ended of themselves
+  bool calm = true;                      // no faults, no pauses: nothing may be unavailable
+  std::uint64_t sessions = 0;            // processes that have the log open
+  std::uint64_t finished = 0;            // that ended of themselves
+  std::uint64_t sync_errors_before = 0;  // this round
+  [[nodiscard]] bool sync_failed() const { return world.report.counted(Fault::sync_error) != sync_errors_before; }
 };
 
 // One process's time with the log open. In the process's memory.
@@ -314,6 +316,8 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
     return;
   }
   const bool alone = opened.live->alone();
+  // All others have died: in the midst of a round it is this opening that finds out.
+  if (alone && shared.sync_failed()) shared.history.all_gone(true);
   View view = shared.history.begin_open();
   log::DirectoryLogOptions options;
   options.store_id = kStoreId;
@@ -333,7 +337,9 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
                          : outcome == log::Read::gone      ? "open: gone"
                                                            : "open: corrupt");
     shared.history.open_failed(view, outcome, why);
-    if (outcome == log::Read::unavailable && (shared.calm || plan.must_succeed)) {
+    const bool ruined =
+        shared.history.is_beyond_redundancy();  // then a sector that can't be read either is no surprise
+    if (outcome == log::Read::unavailable && !ruined && (shared.calm || plan.must_succeed)) {
       world.scheduler.fail("log: it can't be opened, and nothing is wrong: " + why);
     }
     return;
@@ -401,7 +407,7 @@ class Director {
     enum class End { quiet, power, kill_all };
     const End end = chance_.percent(40) ? End::power : chance_.percent(40) ? End::kill_all : End::quiet;
     power_lost_ = false;
-    const std::uint64_t sync_errors = world_.report.counted(Fault::sync_error);
+    shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
     if (end != End::quiet) {
       world_.scheduler.after_steps(chance_.magnitude(50, 20'000),
                                    [this, end] { end == End::power ? lose_power() : kill_all(); });
@@ -424,7 +430,8 @@ class Director {
     for (Process* process : running) world_.scheduler.wait_for_end(*process);
     world_.scheduler.after_steps(~0ULL >> 1, [] {});  // the power holds
     if (chance_.one_in(3) && !power_lost_) lose_power();
-    if (!power_lost_) shared_.history.all_gone(world_.report.counted(Fault::sync_error) != sync_errors);
+    if (!power_lost_) shared_.history.all_gone(shared_.sync_failed());
+    shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
   }
 
   Process& start(const Plan& plan) {
