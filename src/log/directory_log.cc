@@ -286,10 +286,13 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
   }
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   roll_wanted_ = draft.new_segment && tail_.offset != kEntriesStart;
-  const bool room = make_room(lock, payload_bytes, draft.kind, deadline);
+  bool room = make_room(lock, payload_bytes, draft.kind, deadline);
+  // A sync that we wait for may fail, and then there is no room again.
+  while (room && draft.durable && syncing_) {
+    room = wait_for_sync(lock, deadline) && make_room(lock, payload_bytes, draft.kind, deadline);
+  }
   roll_wanted_ = false;
   if (!room) return Append::unavailable;
-  if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   return append_at_tail(lock, draft, payload_bytes, deadline);
 }
 
