@@ -132,7 +132,9 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   goal.thorough = !known;  // then nothing but the log can say what must be there
   const auto walk = [&] {
     const Read outcome = finder.walk(goal, nullptr);
-    if (outcome != Read::gone || !finder.begin_at_newest()) return outcome;
+    // The segment that was published is there: who has not come to it stands in one that was collected.
+    const bool behind = outcome == Read::caught_up && known && finder.cursor().segment < published.segment;
+    if ((outcome != Read::gone && !behind) || !finder.begin_at_newest()) return outcome;
     // Ours was collected: the owner has not read for long, or has read on while we waited for the lock. Only the newest
     // segment has anything that may not be durable, and nobody can begin another while we hold the lock.
     base::probe("log: the tail was found anew, in the newest segment");

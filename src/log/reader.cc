@@ -302,7 +302,15 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     Read trouble = Read::caught_up;
     if (!looked && goal.segment > cursor_.segment) {
       looked = true;
-      if (look_for_successor(trouble) == Successor::trouble) return trouble;
+      const Successor successor = look_for_successor(trouble);
+      if (successor == Successor::trouble) return trouble;
+      if (successor == Successor::none && goal.segment != kToTheEnd && !reattach()) {
+        // It is known to be there, or to have been: it was collected, and ours before it. Nothing in ours can be
+        // believed without it, for it says where ours ends: what was refused may stand there.
+        base::probe("log: a segment was collected before the one that ends it was seen");
+        why_ = "the log was collected under a slow reader, in " + place();
+        return Read::gone;
+      }
     }
     if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
       const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
