@@ -502,6 +502,14 @@ IoError Disk::sync_file(Open& open) {
     if (chance_.one_in(2)) {
       scheduler_.report().count(Fault::evicted_page, open.node->image.evict(chance_));
     }
+    if (chance_.per_million(profile_.deadly_sync)) {
+      const std::uint64_t steps = chance_.magnitude(1, 500);
+      const bool all = chance_.one_in(2);
+      for (const auto& process : scheduler_.processes()) {
+        if (!process->running() || process->number() == 0) continue;
+        if (all || process.get() == open.process) scheduler_.kill_after(*process, steps);
+      }
+    }
     return IoError(EIO);
   }
   syncs_.push_back({scheduler_.current_process(), open.node, open.node->image.begin_sync()});

@@ -27,6 +27,7 @@ FaultProfile FaultProfile::draw(Chance& chance) {
   profile.read_error = likelihood(100, 20'000);
   profile.write_error = likelihood(100, 20'000);
   profile.sync_error = likelihood(1'000, 100'000);
+  profile.deadly_sync = chance.percent(30) ? 200'000 : 0;
   profile.open_error = likelihood(1'000, 50'000);
   profile.slow = likelihood(100, 10'000);
   profile.full_begins = likelihood(1'000, 100'000);

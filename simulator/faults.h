@@ -50,6 +50,7 @@ struct FaultProfile {
   std::uint32_t read_error = 0;
   std::uint32_t write_error = 0;
   std::uint32_t sync_error = 0;
+  std::uint32_t deadly_sync = 0;  ///< per failing sync: its process, or all of them, are killed within the next steps
   std::uint32_t open_error = 0;
   std::uint32_t slow = 0;
   std::uint32_t full_begins = 0;  ///< per operation that takes space: the disk is full from now on, for a while

@@ -3,12 +3,18 @@
 #include <cstdlib>
 #include <new>
 
+#include "fiber.h"
+
+#ifdef INGOT_SIMULATOR_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace ingot::simulator {
 
 struct Allocations::Header {
   Header* previous;
   Header* next;
-  Allocations* list;  // null: the host's, and not linked
+  Allocations* list;  // null: not linked
   std::size_t bytes;
   void* block;  // what malloc gave
   std::uint64_t magic;
@@ -22,6 +28,7 @@ constexpr std::uint64_t kFreed = 0xdead'beef'dead'beef;
 static_assert(sizeof(Header) % alignof(std::max_align_t) == 0);
 
 constinit thread_local Allocations* current_list = nullptr;
+constinit thread_local Allocations* host_list = nullptr;
 
 Header* header_of(void* payload) {
   return reinterpret_cast<Header*>(static_cast<char*>(payload) - sizeof(Header));
@@ -37,6 +44,32 @@ Allocations* Allocations::current() {
 
 void Allocations::set_current(Allocations* list) {
   current_list = list;
+}
+
+Allocations* Allocations::of_host() {
+  return host_list;
+}
+
+void Allocations::set_of_host(Allocations* list) {
+  host_list = list;
+}
+
+void Allocations::disown_all() {
+  while (first_ != nullptr) {
+    Header* header = first_;
+    first_ = header->next;
+    header->list = nullptr;
+    header->next = header->previous = nullptr;
+  }
+  count_ = 0;
+  bytes_ = 0;
+}
+
+void Allocations::abandon_all() {
+#ifdef INGOT_SIMULATOR_ASAN
+  for (Header* header = first_; header != nullptr; header = header->next) __lsan_ignore_object(header->block);
+#endif
+  disown_all();
 }
 
 void Allocations::free_all() {

@@ -4,6 +4,9 @@
 //
 // What the simulator itself allocates while a fiber runs (in the disk, the trace, the checkers) belongs to the host:
 // such code opens a HostMemory scope first. Memory may be freed in any scope.
+//
+// The host's goes to a list of the run's, too. A run that fails abandons all its fibers, the director's included, and
+// what is on their stacks owns memory of the host that nobody frees any more: the leak checker is told which.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +23,10 @@ class Allocations {
 
   /// Frees everything on the list, as the kernel does for a process that was killed.
   void free_all();
+  /// Lets go of everything on the list: who still has it may free it, at any time.
+  void disown_all();
+  /// The same; and what nobody has any more is no leak.
+  void abandon_all();
   [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t bytes_peak() const { return bytes_peak_; }
@@ -27,9 +34,12 @@ class Allocations {
   /// Before each allocation: a link in its list.
   struct Header;
 
-  /// The list that takes what is allocated now on this thread; null: the host's, which is not counted.
+  /// The list that takes what is allocated now on this thread; null: none.
   static Allocations* current();
   static void set_current(Allocations* list);
+  /// The list that takes what is allocated in HostMemory; null, and outside of runs: none.
+  static Allocations* of_host();
+  static void set_of_host(Allocations* list);
 
  private:
   friend void* allocate(std::size_t bytes, std::size_t alignment);
@@ -43,7 +53,7 @@ class Allocations {
 /// While alive, what is allocated belongs to the host.
 class HostMemory {
  public:
-  HostMemory() : before_(Allocations::current()) { Allocations::set_current(nullptr); }
+  HostMemory() : before_(Allocations::current()) { Allocations::set_current(Allocations::of_host()); }
   ~HostMemory() { Allocations::set_current(before_); }
   HostMemory(const HostMemory&) = delete;
   HostMemory& operator=(const HostMemory&) = delete;

@@ -39,7 +39,14 @@ Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report)
   now_ = base::Instant(base::Duration(1'000'000'000 + static_cast<std::int64_t>(schedule_.below(1'000'000'000))));
 }
 
-Scheduler::~Scheduler() = default;
+Scheduler::~Scheduler() {
+  // What the scheduler itself has is not freed yet, but will be.
+  if (failure_.empty()) {
+    host_memory_.disown_all();
+  } else {
+    host_memory_.abandon_all();
+  }
+}
 
 std::string Scheduler::run(std::function<void()> director) {
   if (running_ || !processes_.empty()) std::abort();  // one run each
@@ -118,9 +125,11 @@ void Scheduler::resume(Task& task) {
   ++report_.switches;
   current_ = &task;
   base::active_simulation = this;
-  Allocations::set_current(task.process->number_ == 0 ? nullptr : &task.process->memory_);
+  Allocations::set_of_host(&host_memory_);
+  Allocations::set_current(task.process->number_ == 0 ? &host_memory_ : &task.process->memory_);
   task.fiber->resume();
   Allocations::set_current(nullptr);
+  Allocations::set_of_host(nullptr);
   base::active_simulation = nullptr;
   current_ = nullptr;
   if (task.state == Task::State::done) finish_task(task);
@@ -157,6 +166,7 @@ Scheduler::Task& Scheduler::add_task(Process& process, std::string name) {
 
 void Scheduler::task_main(void* argument) {
   Task& task = *static_cast<Task*>(argument);
+  std::string escaped;  // the host's
   try {
     if (task.process_body != nullptr) {
       (*task.process_body)();
@@ -165,11 +175,12 @@ void Scheduler::task_main(void* argument) {
     }
   } catch (const std::exception& error) {
     HostMemory host;
-    task.scheduler->fail("an exception left " + task.process->name_ + "/" + task.name + ": " + error.what());
+    escaped = "an exception left " + task.process->name_ + "/" + task.name + ": " + error.what();
   } catch (...) {
     HostMemory host;
-    task.scheduler->fail("an exception of unknown type left " + task.process->name_ + "/" + task.name);
+    escaped = "an exception of unknown type left " + task.process->name_ + "/" + task.name;
   }
+  if (!escaped.empty()) task.scheduler->fail(std::move(escaped));  // out here: the exception itself has been freed
   delete std::exchange(task.process_body, nullptr);
   task.state = Task::State::done;
   task.fiber->suspend();

@@ -7,7 +7,7 @@
 //
 // A process is killed at a step: its fibers are abandoned where they are, nothing on their stacks is destroyed, and its
 // memory is freed. Process 0 is the director: a scenario's own fiber (and threads), which starts the others, kills
-// them, and looks at what they did. It uses the host's memory.
+// them, and looks at what they did. It uses the host's memory. A run that fails abandons the director, too.
 #pragma once
 
 #include <cstdint>
@@ -163,6 +163,7 @@ class Scheduler final : public base::Simulation {
   std::uint64_t starts_ = 0;
   std::string failure_;
   bool running_ = false;
+  Allocations host_memory_;  // what the host has allocated while a fiber ran
 };
 
 }  // namespace ingot::simulator

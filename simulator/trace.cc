@@ -56,10 +56,22 @@ int Trace::format(const Event& event, char* out, std::size_t bytes) {
   return std::min(length, static_cast<int>(bytes) - 1);
 }
 
+bool Trace::is_switch(const Event& event) {
+  return std::string_view(event.what) == "run";
+}
+
+std::uint64_t Trace::tail_start(std::size_t most) const {
+  std::uint64_t start = count_;
+  for (std::size_t shown = 0; start > 0 && count_ - start < kKept && shown < most; --start) {
+    shown += is_switch(last_[(start - 1) % kKept]) ? 0 : 1;
+  }
+  return start;
+}
+
 std::string Trace::tail(std::size_t most) const {
   std::string text;
-  const std::uint64_t shown = std::min<std::uint64_t>({most, kKept, count_});
-  for (std::uint64_t i = count_ - shown; i < count_; ++i) {
+  for (std::uint64_t i = tail_start(most); i < count_; ++i) {
+    if (is_switch(last_[i % kKept])) continue;
     char line[256];
     text.append(line, static_cast<std::size_t>(format(last_[i % kKept], line, sizeof line)));
   }
@@ -67,8 +79,8 @@ std::string Trace::tail(std::size_t most) const {
 }
 
 void Trace::write_tail(int descriptor, std::size_t most) const {
-  const std::uint64_t shown = std::min<std::uint64_t>({most, kKept, count_});
-  for (std::uint64_t i = count_ - shown; i < count_; ++i) {
+  for (std::uint64_t i = tail_start(most); i < count_; ++i) {
+    if (is_switch(last_[i % kKept])) continue;
     char line[256];
     const int length = format(last_[i % kKept], line, sizeof line);
     if (write(descriptor, line, static_cast<std::size_t>(length)) < 0) return;

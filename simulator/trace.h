@@ -29,7 +29,7 @@ class Trace {
 
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
   [[nodiscard]] std::uint64_t events() const { return count_; }
-  /// The last events, a line each; `most`: at most so many. For a person.
+  /// The last events, a line each, but for mere switches of fibers; `most`: at most so many. For a person.
   [[nodiscard]] std::string tail(std::size_t most) const;
   /// The same, straight to a file descriptor; for a signal handler (allocates nothing).
   void write_tail(int descriptor, std::size_t most) const;
@@ -44,6 +44,8 @@ class Trace {
     std::uint32_t fiber = 0;
     std::array<char, 40> detail{};
   };
+  static bool is_switch(const Event& event);
+  [[nodiscard]] std::uint64_t tail_start(std::size_t most) const;
   static int format(const Event& event, char* out, std::size_t bytes);
 
   static constexpr std::size_t kKept = 4096;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/time.h"
 #include "log/directory_log.h"
 #include "log/live.h"
+#include "log/segment_format.h"
 #include "log_history.h"
 #include "scenario.h"
 
@@ -34,6 +36,7 @@ struct Plan {
   std::uint64_t appends = 10;  // by each
   std::uint64_t durable_percent = 50;
   std::uint64_t large_percent = 5;
+  std::uint64_t new_segment_percent = 0;
   bool waits = false;
   bool syncs = false;
   bool releases = false;
@@ -48,9 +51,11 @@ struct LogWorld {
   World& world;
   LogHistory history;
   std::uint64_t segment_bytes;
-  bool calm = true;            // no faults, no pauses: nothing may be unavailable
-  std::uint64_t sessions = 0;  // processes that have the log open
-  std::uint64_t finished = 0;  // that ended of themselves
+  bool calm = true;                      // no faults, no pauses: nothing may be unavailable
+  std::uint64_t sessions = 0;            // processes that have the log open
+  std::uint64_t finished = 0;            // that ended of themselves
+  std::uint64_t sync_errors_before = 0;  // this round
+  [[nodiscard]] bool sync_failed() const { return world.report.counted(Fault::sync_error) != sync_errors_before; }
 };
 
 // One process's time with the log open. In the process's memory.
@@ -150,7 +155,7 @@ bool Session::read() {
       return true;
     case log::Read::gone:
       world().report.outcome("read: gone");
-      if (!was_collected()) fail("gone, and nobody released it: " + log_.why());
+      if (!was_collected() && !history().has_lost_unsynced()) fail("gone, and nobody released it: " + log_.why());
       stop_ = true;
       return false;
     case log::Read::corrupt:
@@ -183,13 +188,20 @@ bool Session::append_one(base::Random& random) {
     draft.transactions = draft.kind == log::EntryKind::edit ? 0 : static_cast<std::uint32_t>(1 + random.below(3));
     draft.durable = random.below(100) < plan_.durable_percent;
     draft.payload_bytes = 40 + random.below(300);
-    if (random.below(100) < plan_.large_percent) draft.payload_bytes = 40 + random.below(20'000);
+    if (random.below(100) < plan_.large_percent) {
+      draft.payload_bytes = 40 + random.below(random.below(40) == 0 ? 700'000 : 20'000);
+    }
     draft.time_micros = std::max(base::wall_micros(), log_.position().time_micros);
     draft.attempt = history().begin_append(view_, draft);
     const std::string payload = LogHistory::payload(view_, draft);
     const std::size_t cut = random.below(payload.size() + 1);
     const std::string_view parts[] = {std::string_view(payload).substr(0, cut), std::string_view(payload).substr(cut)};
-    const log::Draft to_write{draft.kind, draft.transactions, draft.time_micros, parts, draft.durable};
+    const log::Draft to_write{.kind = draft.kind,
+                              .transaction_count = draft.transactions,
+                              .time_micros = draft.time_micros,
+                              .parts = parts,
+                              .new_segment = random.below(100) < plan_.new_segment_percent,
+                              .durable = draft.durable};
     ++world().report.operations;
     const log::Append outcome = log_.append(to_write, base::now() + patience);
     if (outcome == log::Append::kept) {
@@ -309,12 +321,17 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
     return;
   }
   const bool alone = opened.live->alone();
+  // All others have died: in the midst of a round it is this opening that finds out.
+  if (alone && shared.sync_failed()) shared.history.all_gone(true);
   View view = shared.history.begin_open();
   log::DirectoryLogOptions options;
   options.store_id = kStoreId;
   options.start = shared.history.checkpoint().start;
   options.segment_bytes = shared.segment_bytes;
-  options.on_message = [&world](const std::string&) { world.report.outcome("message"); };
+  options.on_message = [&shared, &world](const std::string& message) {
+    world.report.outcome("message");
+    if (message.starts_with("entries of the log that were not synced are lost")) shared.history.unsynced_lost();
+  };
   log::Read outcome = log::Read::caught_up;
   std::string why;
   std::unique_ptr<log::Log> log = log::open_directory_log(
@@ -325,7 +342,9 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
                          : outcome == log::Read::gone      ? "open: gone"
                                                            : "open: corrupt");
     shared.history.open_failed(view, outcome, why);
-    if (outcome == log::Read::unavailable && (shared.calm || plan.must_succeed)) {
+    const bool ruined =
+        shared.history.is_beyond_redundancy();  // then a sector that can't be read either is no surprise
+    if (outcome == log::Read::unavailable && !ruined && (shared.calm || plan.must_succeed)) {
       world.scheduler.fail("log: it can't be opened, and nothing is wrong: " + why);
     }
     return;
@@ -350,6 +369,7 @@ Plan draw_plan(Chance& chance) {
   plan.appends = chance.between(1, 20);
   plan.durable_percent = std::array<std::uint64_t, 4>{0, 30, 80, 100}[chance.below(4)];
   plan.large_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
+  plan.new_segment_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
   plan.waits = chance.one_in(2);
   plan.syncs = chance.one_in(3);
   plan.releases = chance.one_in(3);
@@ -378,11 +398,12 @@ class Director {
     }
     world_.scheduler.on_death([this](Process& process) { shared_.history.process_died(process.number()); });
     const std::uint64_t rounds = chance_.between(1, 4);
-    for (std::uint64_t i = 0; i < rounds && !shared_.history.is_beyond_redundancy(); ++i) {
+    for (std::uint64_t i = 0; i < rounds; ++i) {
       world_.disk.set_faults(profile_);
       round(pauses);
       if (damages_) rot();
     }
+    if (chance_.percent(10)) ruin();
     finish();
   }
 
@@ -391,7 +412,7 @@ class Director {
     enum class End { quiet, power, kill_all };
     const End end = chance_.percent(40) ? End::power : chance_.percent(40) ? End::kill_all : End::quiet;
     power_lost_ = false;
-    const std::uint64_t sync_errors = world_.report.counted(Fault::sync_error);
+    shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
     if (end != End::quiet) {
       world_.scheduler.after_steps(chance_.magnitude(50, 20'000),
                                    [this, end] { end == End::power ? lose_power() : kill_all(); });
@@ -411,16 +432,11 @@ class Director {
       const auto jump = static_cast<std::int64_t>(chance_.magnitude(1'000, 100'000'000'000));
       world_.scheduler.jump_wall_clock(chance_.one_in(2) ? jump : -jump);
     }
-    closed_ = true;
-    for (Process* process : running) {
-      world_.scheduler.wait_for_end(*process);
-      closed_ = closed_ && process->state() == Process::State::ended;
-    }
-    for (const Plan& plan : plans) closed_ = closed_ && plan.closes;
-    closed_ = closed_ && shared_.calm;                // else a close may not have been able to write its seal
+    for (Process* process : running) world_.scheduler.wait_for_end(*process);
     world_.scheduler.after_steps(~0ULL >> 1, [] {});  // the power holds
     if (chance_.one_in(3) && !power_lost_) lose_power();
-    if (!power_lost_) shared_.history.all_gone(world_.report.counted(Fault::sync_error) != sync_errors);
+    if (!power_lost_) shared_.history.all_gone(shared_.sync_failed());
+    shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
   }
 
   Process& start(const Plan& plan) {
@@ -442,8 +458,7 @@ class Director {
     shared_.history.power_lost();
   }
 
-  // While nobody has the log open, the medium changes: one sector, which must be healed; or many, which must be
-  // noticed.
+  // While nobody has the log open, the medium changes: one sector, which must be healed.
   void rot() {
     if (chance_.one_in(2) || shared_.history.opens() == opens_at_damage_) return;
     std::vector<Disk::Listed> segments;
@@ -458,14 +473,6 @@ class Director {
       if (image->is_settled(offset)) settled.push_back(offset);
     }
     if (settled.empty()) return;
-    if (closed_ && chance_.one_in(2)) {
-      // In the last segment only the first half: without the marks and seals behind it nothing would tell damage from a
-      // torn tail. Where segments are recycled, the half of what is there may be behind the tail.
-      const bool last = file.path == segments.back().path;
-      if (last && shared_.history.checkpoint().start.segment == 1) settled.resize(settled.size() / 2);
-      if (!last || shared_.history.checkpoint().start.segment == 1) ruin(file.path, settled);
-      return;
-    }
     static constexpr Damage kKinds[] = {Damage::bit_flip,  Damage::noise_512,  Damage::noise_4096,
                                         Damage::zeros_512, Damage::zeros_4096, Damage::unreadable};
     const std::uint64_t page = settled[chance_.below(settled.size())];
@@ -474,35 +481,75 @@ class Director {
     if (world_.disk.damage(file.path, page + inside, kind)) opens_at_damage_ = shared_.history.opens();
   }
 
-  // More than can be healed.
-  void ruin(const std::string& path, const std::vector<std::uint64_t>& settled) {
-    if (settled.size() < 3) return;
-    const std::size_t first = chance_.between(2, settled.size() - 1);  // behind the headers
-    const std::size_t end = std::min<std::size_t>(settled.size(), first + chance_.between(1, 12));
+  // More damage than can be healed, in a log that was closed cleanly: either it touches nothing that an opening needs,
+  // or the opening says so. Of the last segment the seal stays, which says what must be there: if that is destroyed
+  // too, nothing tells damage from a torn tail.
+  void ruin() {
+    if (!run_to_its_end(3)) return;
+    std::vector<Disk::Listed> segments;
+    for (const Disk::Listed& file : world_.disk.files()) {
+      if (file.path.rfind("log/0", 0) == 0) segments.push_back(file);
+    }
+    // Mostly where an opening begins or ends.
+    const std::size_t last = segments.size() - 1;
+    const std::size_t chosen = chance_.one_in(2) ? last : chance_.below(segments.size());
+    const Disk::Listed& file = segments[chosen];
+    std::uint64_t end = file.bytes;
+    if (chosen == last) {
+      const std::optional<std::uint64_t> seal = seal_of(file);
+      if (!seal.has_value()) return;
+      end = *seal;
+    }
+    const std::uint64_t pages = end / kPageBytes;
+    if (pages < 3) return;
+    const std::uint64_t first = chance_.between(chance_.one_in(8) ? 0 : 2, pages - 1);  // mostly behind the headers
+    const std::uint64_t count = chance_.between(1, 12);
     const Damage kind = chance_.one_in(2) ? Damage::noise_4096 : Damage::zeros_4096;
-    for (std::size_t i = first; i < end; ++i) world_.disk.damage(path, settled[i], kind);
     shared_.history.damaged_beyond_redundancy();
-    world_.report.outcome("damaged beyond redundancy");
+    world_.report.outcome(chosen == last ? "ruin: of the last segment" : "ruin: of an earlier segment");
+    for (std::uint64_t page = first; page < std::min(pages, first + count); ++page) {
+      world_.disk.damage(file.path, page * kPageBytes, kind);
+    }
+  }
+
+  // Where the seal of a log stands whose last segment this is, if the log ends with one.
+  std::optional<std::uint64_t> seal_of(const Disk::Listed& segment) {
+    const std::string bytes = world_.disk.image(segment.path)->durable_bytes();
+    const log::PlaceSeed seed(kStoreId, std::stoull(segment.path.substr(4), nullptr, 16));
+    std::optional<std::uint64_t> seal;
+    for (std::uint64_t at = 0; at + log::kEntryFrameBytes <= bytes.size(); at += log::kSectorBytes) {
+      log::EntryHeader header;
+      if (log::decode_entry_header(bytes.data() + at, seed, at, bytes.size() - at, header) != log::HeaderCheck::good) {
+        continue;
+      }
+      seal = header.kind == log::RecordKind::seal ? std::optional(at) : std::nullopt;
+    }
+    return seal;
   }
 
   // The world is good again. Everything that was promised is there, and the log goes on.
   void finish() {
-    world_.disk.set_faults({});
-    world_.disk.set_full(false);
     for (int turn = 0; turn < 2; ++turn) {
-      Plan plan;
-      plan.appends = 3;
-      plan.durable_percent = 100;
-      plan.checks = true;
-      plan.must_succeed = true;
-      const std::uint64_t finished = shared_.finished;
-      Process& process = world_.scheduler.start("last", [this, &plan] { open_and_run(shared_, plan); });
-      world_.scheduler.wait_for_end(process);
-      if (shared_.finished == finished && !shared_.history.is_beyond_redundancy()) {
+      if (!run_to_its_end(3) && !shared_.history.is_beyond_redundancy()) {
         world_.scheduler.fail("log: the last process did not come through");
       }
       if (turn == 0) lose_power();
     }
+  }
+
+  // A process with nothing in its way. False: it gave up.
+  bool run_to_its_end(std::uint64_t appends) {
+    world_.disk.set_faults({});
+    world_.disk.set_full(false);
+    Plan plan;
+    plan.appends = appends;
+    plan.durable_percent = 100;
+    plan.checks = true;
+    plan.must_succeed = true;
+    const std::uint64_t finished = shared_.finished;
+    Process& process = world_.scheduler.start("last", [this, &plan] { open_and_run(shared_, plan); });
+    world_.scheduler.wait_for_end(process);
+    return shared_.finished != finished;
   }
 
   World& world_;
@@ -511,7 +558,6 @@ class Director {
   FaultProfile profile_;
   bool damages_ = false;
   bool power_lost_ = false;
-  bool closed_ = false;  // the last who had the log open closed it, and nobody was killed
   std::uint64_t started_ = 0;
   std::uint64_t opens_at_damage_ = ~0ULL;
 };

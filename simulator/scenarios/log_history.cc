@@ -57,7 +57,7 @@ LogHistory::View LogHistory::begin_open() {
   view.index = checkpoint_.index;
   view.version = checkpoint_.start.version;
   view.time_micros = checkpoint_.start.time_micros;
-  view.must_reach = undetermined_ ? floor_ : canonical_.size();
+  view.must_reach = undetermined_ || lossy_ ? floor_ : canonical_.size();
   found_[view.number];
   return view;
 }
@@ -78,6 +78,7 @@ void LogHistory::opened(View& view, bool alone) {
     }
   }
   found_.erase(view.number);
+  if (alone && lossy_) cut(view.index);
   if (alone) {
     // All who wrote before are dead: what was not found never happened. What was found has been synced.
     for (Attempt& attempt : attempts_) {
@@ -107,17 +108,32 @@ void LogHistory::settle(const View& view) {
     }
   }
   for (std::uint64_t index = view.index; index < canonical_.size(); ++index) {
-    Attempt& lost = attempts_[canonical_[index].attempt];
-    lost.state = State::gone;
-    lost.index = kNowhere;
     world_.report.outcome("entries that a power loss took");
   }
-  if (view.index < canonical_.size()) canonical_.resize(view.index);
+  cut(view.index);
   for (std::uint64_t i = 0; i < found.size(); ++i) {
     if (first + i >= canonical_.size()) world_.report.outcome("entries found that nobody had seen");
     place(first + i, found[i]);
   }
   published_ = std::min(published_, view.version);
+}
+
+// Entries from there on are gone, and must not come back.
+void LogHistory::cut(std::uint64_t entries) {
+  for (std::uint64_t index = entries; index < canonical_.size(); ++index) {
+    Attempt& lost = attempts_[canonical_[index].attempt];
+    lost.state = State::gone;
+    lost.index = kNowhere;
+  }
+  if (entries < canonical_.size()) canonical_.resize(entries);
+}
+
+void LogHistory::unsynced_lost() {
+  HostMemory host;
+  world_.trace.event("lost", floor_, canonical_.size());
+  world_.report.outcome("un-synced entries lost with their writer");
+  if (world_.report.counted(Fault::sync_error) == 0) fail("entries are said to be lost, and no sync has failed");
+  lossy_ = true;
 }
 
 void LogHistory::open_failed(const View& view, log::Read outcome, std::string_view why) {
@@ -126,7 +142,7 @@ void LogHistory::open_failed(const View& view, log::Read outcome, std::string_vi
   if (outcome == log::Read::corrupt && !beyond_redundancy_) {  // 8
     fail("an opening says corrupt: " + std::string(why));
   }
-  if (outcome == log::Read::gone && view.from_segment == checkpoint_.start.segment) {
+  if (outcome == log::Read::gone && view.from_segment == checkpoint_.start.segment && !lossy_) {
     fail("an opening from the newest checkpoint says gone: " + std::string(why));
   }
   if (outcome == log::Read::caught_up) fail("an opening caught up and gave no log");
@@ -201,7 +217,8 @@ void LogHistory::observe(View& view, const log::Entry& entry) {
     fail(where + " should not be: " + describe(number));  // 3
   if (view.opening) {
     // Not served yet: if this opening dies, nobody has seen it.
-    if (view.index < canonical_.size() && canonical_[view.index].attempt != number && !undetermined_) {
+    const bool may_differ = undetermined_ || (lossy_ && view.index >= floor_);
+    if (view.index < canonical_.size() && canonical_[view.index].attempt != number && !may_differ) {
       fail(where + " is " + describe(number) + "; others saw " + describe(canonical_[view.index].attempt));
     }
     found_by(view).push_back(number);
@@ -220,6 +237,7 @@ void LogHistory::place(std::uint64_t index, std::uint64_t number) {
   if (attempt.index != kNowhere && attempt.index != index) {  // 1: once
     fail(describe(number) + " is also entry " + std::to_string(index));
   }
+  if (lossy_ && index >= floor_ && index < canonical_.size() && canonical_[index].attempt != number) cut(index);  // 4
   if (index < canonical_.size()) {
     if (canonical_[index].attempt != number) {  // 2
       fail("entry " + std::to_string(index) + " is " + describe(number) + "; others saw " +
@@ -235,6 +253,7 @@ void LogHistory::place(std::uint64_t index, std::uint64_t number) {
 
 void LogHistory::caught_up(const View& view, const log::Position& position, log::Version began_at) {
   HostMemory host;
+  if (lossy_) return;
   if (view.version < began_at) {  // 7
     fail("a read that caught up ends at version " + std::to_string(view.version) + "; published was " +
          std::to_string(began_at));
@@ -249,7 +268,7 @@ void LogHistory::caught_up(const View& view, const log::Position& position, log:
 
 void LogHistory::published(log::Version version, log::Version floor) {
   HostMemory host;
-  if (version < floor) {  // 7
+  if (version < floor && !lossy_) {  // 7
     fail("published() is " + std::to_string(version) + "; it was " + std::to_string(floor) + " before the call");
   }
   published_ = std::max(published_, version);
@@ -294,13 +313,15 @@ void LogHistory::set_checkpoint(const log::Start& start, std::uint64_t index) {
 void LogHistory::power_lost() {
   HostMemory host;
   undetermined_ = true;
+  lossy_ = false;
   found_.clear();
   for (Attempt& attempt : attempts_) attempt.process_died = true;
 }
 
 void LogHistory::all_gone(bool unsynced_may_be_gone) {
   HostMemory host;
-  if (unsynced_may_be_gone) undetermined_ = true;
+  if (unsynced_may_be_gone || lossy_) undetermined_ = true;
+  lossy_ = false;
   found_.clear();
 }
 

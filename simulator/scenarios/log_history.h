@@ -7,7 +7,9 @@
 //   1. An entry is whole, is what its writer wrote, stands where its writer believed, and stands there once.
 //   2. Versions are dense, times never go back, and every reader sees the same sequence.
 //   3. An attempt that was refused (`lost`, `unavailable`), or that a recovery did not find, never appears.
-//   4. What was acknowledged, or seen by anybody, stays as long as the power does.
+//   4. What was acknowledged, or seen by anybody, stays as long as the power does; but entries that are not durable may
+//   be
+//      lost with their writer, after a sync that failed, if the log says so.
 //   5. What is durable stays for ever: acknowledged or visible durable entries, what a sync covered, what durable()
 //   said,
 //      what a recovery served; and everything before them.
@@ -82,7 +84,9 @@ class LogHistory {
   void published(log::Version version, log::Version floor);
   // sync() and durable().
   [[nodiscard]] std::uint64_t entries() const { return canonical_.size(); }
-  void synced(std::uint64_t entries_before) { raise_floor(entries_before); }
+  void synced(std::uint64_t entries_before) {
+    if (!lossy_) raise_floor(entries_before);
+  }
   void durable(log::Version version);
 
   /// A checkpoint at the start of the segment that `start` names, which begins behind `index` entries: all durable.
@@ -93,6 +97,9 @@ class LogHistory {
   /// Nobody has the log open; `unsynced_may_be_gone`: a sync had failed, and the cache may have let go.
   void all_gone(bool unsynced_may_be_gone);
   void process_died(std::uint32_t process);
+  /// A process said that entries were lost after a failed sync, and goes on without them: from the floor on.
+  void unsynced_lost();
+  [[nodiscard]] bool has_lost_unsynced() const { return lossy_; }
   void damaged_beyond_redundancy() { beyond_redundancy_ = true; }
   [[nodiscard]] bool is_beyond_redundancy() const { return beyond_redundancy_; }
   [[nodiscard]] std::uint64_t opens() const { return opens_; }
@@ -122,6 +129,7 @@ class LogHistory {
   };
 
   void place(std::uint64_t index, std::uint64_t attempt);
+  void cut(std::uint64_t entries);
   void settle(const View& view);
   void raise_floor(std::uint64_t entries);
   [[noreturn]] void fail(const std::string& why);
@@ -135,6 +143,7 @@ class LogHistory {
   log::Version floor_version_ = 0;  // and so many versions
   log::Version published_ = 0;      // the newest that anybody was told, or was acknowledged
   bool undetermined_ = false;       // the power failed, and nobody has opened the log since
+  bool lossy_ = false;              // while others went on, un-synced entries were lost with their writer
   bool beyond_redundancy_ = false;
   std::map<std::uint64_t, std::vector<std::uint64_t>> found_;  // by view that is opening: the attempts it found
   std::uint64_t views_ = 0;

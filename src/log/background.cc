@@ -79,7 +79,7 @@ void DirectoryLog::make_spares(Lock& lock) {
 
 void DirectoryLog::work_once(Lock& lock) {
   if (spare_wanted_ && base::now() >= spare_retry_at_) make_spares(lock);
-  if (busy_ || syncing_) return;  // a durable commit, or whatever it is, takes everything with it
+  if (busy_ || syncing_ || carrying_) return;  // a durable commit, or whatever it is, takes everything with it
   if (failing_ && held_) {
     (void)fail_over(lock, base::deadline_after(base::now(), kSpareRetry), nullptr);
     return;

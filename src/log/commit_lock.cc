@@ -7,6 +7,7 @@
 //
 // What is found on taking it is read from the log, never from `live`: an entry that a dead holder wrote but did not
 // publish is synced, then published.
+#include <algorithm>
 #include <utility>
 
 #include "base/random.h"
@@ -123,18 +124,32 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
 
   LogReader finder(files_, options_.on_message);
   finder.begin(tail_, tail_segment_);
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  if (losses != tail_losses_ && tail_.chain.sequence > memory_.number(kLiveLossesLeftAt) && !finder.begin_at_newest()) {
+    set_why("looking for the end of the log: its newest segment can't be opened");
+    return false;
+  }
   Goal goal;
   goal.thorough = !known;  // then nothing but the log can say what must be there
-  Read found = finder.walk(goal, nullptr);
+  const auto walk = [&] {
+    const Read outcome = finder.walk(goal, nullptr);
+    // The segment that was published is there: who has not come to it stands in one that was collected.
+    const bool behind = outcome == Read::caught_up && known && finder.cursor().segment < published.segment;
+    if ((outcome != Read::gone && !behind) || !finder.begin_at_newest()) return outcome;
+    // Ours was collected: the owner has not read for long, or has read on while we waited for the lock. Only the newest
+    // segment has anything that may not be durable, and nobody can begin another while we hold the lock.
+    base::probe("log: the tail was found anew, in the newest segment");
+    return finder.walk(goal, nullptr);
+  };
+  Read found = walk();
   if (found == Read::caught_up && known && finder.cursor().chain.sequence < published.sequence) {
     goal.sequence = published.sequence;
-    found = finder.walk(goal, nullptr);
+    found = walk();
     if (found == Read::caught_up) found = finder.walk(Goal{}, nullptr);
     if (found == Read::corrupt && suspect && finder.cursor().chain.sequence >= tail_.durable) {
       // Its writer died while a sync of it failed or was under way, and the cache has let go of what it could not
       // write. It was never durable. Whoever has read it finds it gone.
-      base::probe("log: published entries were lost with their writer");
-      say("entries of the log that were not synced are lost after an error of the device: " + finder.why());
+      record_loss(finder);
       found = Read::caught_up;
     }
   }
@@ -147,6 +162,7 @@ bool DirectoryLog::take_over(Lock& lock, base::Instant deadline) {
   const bool moved = finder.cursor().segment != tail_.segment;
   room_known_ = false;
   tail_ = finder.cursor();
+  tail_losses_ = memory_.number(kLiveLossesAt);
   tail_segment_ = finder.segment();
   if (!tail_.in_group() && tail_.durable >= tail_.chain.sequence) tail_.settle();
   written_end_ = sector_up(tail_.offset);
@@ -194,6 +210,16 @@ bool DirectoryLog::settle_found(Lock& lock, base::Instant deadline, bool now) {
   return true;
 }
 
+// Entries that were published, but not synced, are gone behind where the reader stands.
+void DirectoryLog::record_loss(const LogReader& reader) {
+  base::probe("log: published entries were lost with their writer");
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  const std::uint64_t left = losses == 0 ? ~0ULL : memory_.number(kLiveLossesLeftAt);
+  memory_.set_number(kLiveLossesLeftAt, std::min(left, reader.cursor().chain.sequence));
+  memory_.set_number(kLiveLossesAt, losses + 1);
+  say("entries of the log that were not synced are lost after an error of the device: " + reader.why());
+}
+
 bool DirectoryLog::load_image() {
   if (image_segment_ == tail_.segment && image_.begin() <= tail_.settled && image_.end() >= tail_.settled &&
       image_.end() <= tail_.offset) {
@@ -208,11 +234,46 @@ bool DirectoryLog::load_image() {
   std::size_t got = 0;
   const auto failed =
       tail_segment_->file->read_at(from, {image_.at(from), static_cast<std::size_t>(tail_.offset - from)}, got);
-  if (!failed && got == tail_.offset - from) return true;
+  if (!failed && got == tail_.offset - from && image_is_whole()) return true;
+  // What was healed, and could not be written back, is healed again.
+  base::probe("log: the end of the log was healed to be read back");
+  Cursor settled = tail_;
+  settled.offset = settled.group_start = tail_.settled;
+  settled.chain = tail_.settled_chain;
+  LogReader reader(files_, options_.on_message);
+  reader.begin(settled, tail_segment_);
+  Goal goal;
+  goal.sequence = tail_.chain.sequence;
+  goal.segment = tail_.segment;
+  const Read outcome = reader.walk(goal, nullptr);
+  if (outcome == Read::caught_up && reader.copy(from, tail_.offset, image_.at(from)) && image_is_whole()) return true;
+  // Or it is gone, and was never durable: who tries next goes on from what there is.
+  if (outcome == Read::corrupt && memory_.number(kLiveSyncingAt) != 0) record_loss(reader);
+  set_why("reading back the end of the log: " + (outcome == Read::caught_up ? failed.text() : reader.why()));
+  tail_ = settled;
   image_.restart(tail_.settled);
   image_segment_ = 0;
-  set_why("reading back the end of the log: " + failed.text());
   return false;
+}
+
+// Whether the image holds all entries up to the tail as they were written: it was read from a file that may have
+// changed since they were verified, and it is what would be written again after an error of the device.
+bool DirectoryLog::image_is_whole() {
+  Chain chain = tail_.settled_chain;
+  for (std::uint64_t at = tail_.settled; at + kEntryFrameBytes <= tail_.offset;) {
+    EntryHeader header;
+    base::Hash128 identity;
+    if (decode_entry_header(image_.at(at), tail_segment_->seed, at, tail_.offset - at, header) != HeaderCheck::good) {
+      at = sector_up(at + 1);
+      continue;
+    }
+    if (takes_sequence(header.kind)) {
+      if (!check_identity(image_.at(at), header.payload_bytes, identity) || header.link != chain.link) return false;
+      chain = {header.sequence, header.base_version - 1 + header.transaction_count, header.time_micros, identity};
+    }
+    at += entry_bytes(header.payload_bytes);
+  }
+  return chain == tail_.chain;
 }
 
 void DirectoryLog::release_commit_lock() {

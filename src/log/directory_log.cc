@@ -133,13 +133,19 @@ bool DirectoryLog::published_end(Goal& goal) {
 
 Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
   const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
-  for (;;) {
+  for (bool looked_twice = false;;) {
     // Published entries go away only if a sync failed, the cache let go of them, and their process died.
     diverged_ = diverged_ || goal.sequence < reader_.cursor().chain.sequence;
-    if (diverged_) return Read::gone;
+    if (has_diverged()) return Read::gone;
     reader_.refresh();
     const Read outcome = reader_.walk(goal, &sink);
-    if (outcome != Read::corrupt || options_.read_only || memory_.number(kLiveSyncingAt) == 0) return outcome;
+    if (outcome != Read::corrupt || options_.read_only) return outcome;
+    if (memory_.number(kLiveSyncingAt) == 0) {
+      // It may have become so since we looked.
+      if (std::exchange(looked_twice, true)) return outcome;
+      if (!published_cell(goal)) return Read::unavailable;
+      continue;
+    }
     // A sync fails or has failed, and the cache may have let go of what it could not write: whoever appended that has
     // it in memory and is carrying it over to a new segment; or has died, and then it is ours to find out.
     base::probe("log: a reader waits for entries to be carried over");
@@ -155,6 +161,19 @@ Read DirectoryLog::read_to(Goal goal, const Sink& sink) {
   }
 }
 
+// Whether the owner has read entries that are gone, though there may be as many others by now.
+bool DirectoryLog::has_diverged() {
+  if (options_.read_only) return diverged_;
+  const std::uint64_t losses = memory_.number(kLiveLossesAt);
+  if (losses == losses_seen_) return diverged_;
+  losses_seen_ = losses;
+  if (reader_.cursor().chain.sequence > memory_.number(kLiveLossesLeftAt)) {
+    base::probe("log: what was read before is gone, and others stand there");
+    diverged_ = true;
+  }
+  return diverged_;
+}
+
 bool DirectoryLog::published_cell(Goal& goal) const {
   LiveCell cell;
   if (!memory_.load(kLivePublishedAt, cell)) return false;
@@ -166,7 +185,7 @@ Read DirectoryLog::read(const Sink& sink) {
   if (is_child()) return Read::unavailable;
   Goal goal;
   if (!published_end(goal)) return Read::unavailable;
-  if (goal.sequence == reader_.cursor().chain.sequence && !diverged_) return Read::caught_up;
+  if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
   const Read outcome = read_to(goal, sink);
   healed_ += reader_.healed() - healed;
@@ -193,6 +212,7 @@ Read DirectoryLog::read(const Sink& sink) {
 
 // Whoever takes the lock next goes on from where the owner has read to: what is before that may be collected.
 void DirectoryLog::advance_tail() {
+  if (has_diverged()) return;
   Cursor read = reader_.cursor();
   read.durable = std::max(read.durable, tail_.durable);
   if (read.segment == tail_.segment && read.settled < tail_.settled) {
@@ -201,10 +221,18 @@ void DirectoryLog::advance_tail() {
   }
   tail_ = read;
   tail_segment_ = reader_.segment();
+  tail_losses_ = losses_seen_;
 }
 
 void DirectoryLog::repair(LogReader& reader) {
-  if (reader.write_repairs() != tail_.segment) return;
+  // If it fails, the page cache may have let go of entries that are not durable: those who come after us, too, must not
+  // believe a later sync of them.
+  const std::uint64_t before = memory_.number(kLiveSyncingAt);
+  memory_.set_number(kLiveSyncingAt, tail_.segment);
+  if (reader.write_repairs() != tail_.segment) {
+    memory_.set_number(kLiveSyncingAt, before);
+    return;
+  }
   base::probe("log: a sync of healed sectors failed");
   must_roll_ = true;
   next_number_ = std::max(next_number_, tail_.segment + 1);
@@ -263,17 +291,21 @@ Append DirectoryLog::append(const Draft& draft, base::Instant deadline) {
   if (tail_.chain.sequence == reader_.cursor().chain.sequence && tail_.chain.link != reader_.cursor().chain.link) {
     diverged_ = true;
   }
-  if (tail_.chain.sequence != reader_.cursor().chain.sequence || diverged_) {
+  if (tail_.chain.sequence != reader_.cursor().chain.sequence || has_diverged()) {
     hold_until_ = base::now() + kHoldForOwner;
     return Append::lost;
   }
   if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   roll_wanted_ = draft.new_segment && tail_.offset != kEntriesStart;
   const bool essential = draft.kind == EntryKind::edit || draft.frees_space;
-  const Room room = make_room(lock, payload_bytes, essential ? Claim::reserve : Claim::ordinary, deadline);
+  const Claim claim = essential ? Claim::reserve : Claim::ordinary;
+  Room room = make_room(lock, payload_bytes, claim, deadline);
+  // A sync that we wait for may fail, and then there is no room again.
+  while (room == Room::ready && draft.durable && syncing_) {
+    room = wait_for_sync(lock, deadline) ? make_room(lock, payload_bytes, claim, deadline) : Room::failed;
+  }
   roll_wanted_ = false;
   if (room != Room::ready) return room == Room::none ? Append::no_room : Append::unavailable;
-  if (draft.durable && !wait_for_sync(lock, deadline)) return Append::unavailable;
   return append_at_tail(lock, draft, payload_bytes, deadline);
 }
 
@@ -355,13 +387,7 @@ bool DirectoryLog::sync(base::Instant deadline) {
     return false;
   }
   if (!acquire(lock, deadline) || !wait_for_sync(lock, deadline)) return false;
-  while (failing_) {
-    if (base::now() >= deadline || closing()) {
-      set_why(closing() ? "the store is closed" : problem());
-      return false;
-    }
-    (void)changed_.wait_until(lock, deadline);
-  }
+  if (!end_failure(lock, deadline)) return false;
   return !unsynced() || sync_tail(lock, deadline, nullptr) == Sync::done;
 }
 

@@ -73,12 +73,15 @@ class DirectoryLog final : public Log {
   // recovery.cc
   Read create_first_segment(std::string& why);
   Read recover(const Sink& sink, std::string& why);
+  storage::IoError clear_unreadable_end();
+  Read remove_leftovers(std::string& why);
   Read join(const Sink& sink, std::string& why);
   void adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
   // The published end of the log, for a reader; false: unknown (then `why` is set).
   bool published_end(Goal& goal);
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
+  bool has_diverged();
   void advance_tail();
   void repair(LogReader& reader);
   void write_repairs(LogReader& reader);
@@ -90,7 +93,9 @@ class DirectoryLog final : public Log {
   bool acquire(Lock& lock, base::Instant deadline);
   bool take_over(Lock& lock, base::Instant deadline);
   bool settle_found(Lock& lock, base::Instant deadline, bool unpublished);
+  void record_loss(const LogReader& reader);
   bool load_image();
+  bool image_is_whole();
   void release_commit_lock();
   void release_if_asked();
   [[nodiscard]] std::string holder() const;
@@ -104,15 +109,18 @@ class DirectoryLog final : public Log {
   bool close_group();
   Sync sync_tail(Lock& lock, base::Instant deadline, const Cursor* undo);
   Sync fail_over(Lock& lock, base::Instant deadline, const Cursor* undo);
+  void take_back(const Cursor& undo);
   bool carry_over(const Cursor& upto);
   [[nodiscard]] bool stands_in_file(const Cursor& before);
   void seal(Lock& lock);
   [[nodiscard]] bool unsynced() const { return tail_.offset > tail_.settled; }
   bool wait_for_sync(Lock& lock, base::Instant deadline);
+  bool end_failure(Lock& lock, base::Instant deadline);
   [[nodiscard]] bool closing() const { return closing_.load(std::memory_order_relaxed); }
 
   // roll.cc
   Room make_room(Lock& lock, std::uint64_t payload_bytes, Claim claim, base::Instant deadline);
+  bool choose_number();
   [[nodiscard]] bool fits(std::uint64_t payload_bytes) const;
   Room roll(Lock& lock, std::uint64_t payload_bytes, Claim claim, base::Instant deadline);
   bool look_for_room();
@@ -150,6 +158,7 @@ class DirectoryLog final : public Log {
   LogReader reader_;
   std::map<std::uint64_t, Start> starts_;
   bool diverged_ = false;                   // what was read is not in the log any more
+  std::uint64_t losses_seen_ = 0;           // of `live`, when has_diverged looked last
   std::atomic<std::uint64_t> released_{0};  // segments below it were released
 
   // Read-only handles without others to follow.
@@ -166,17 +175,19 @@ class DirectoryLog final : public Log {
   bool busy_ = false;  // a thread is inside something of several steps, and may have left the mutex
   std::uint32_t busy_waiters_ = 0;
   bool syncing_ = false;      // a sync is under way; the mutex may be free meanwhile
-  bool failing_ = false;      // the tail's segment can't be appended to; entries are being carried over
+  bool failing_ = false;      // the tail's segment can't be appended to: entries are to be carried over
+  bool carrying_ = false;     // a thread is at that; it may have left the mutex between two tries
   bool roll_wanted_ = false;  // the entry under way shall begin a segment
   bool must_roll_ = false;    // a later segment may have a name: the tail's gets no more entries
   bool room_known_ = false;   // when the tail's segment was begun, or since, the disk had room for what follows from it
   bool exposed_ = false;      // while failing_: the entry under way may be found by whoever opens the store after us
   Cursor tail_;
   std::shared_ptr<SegmentFile> tail_segment_;
-  GroupImage image_;  // [tail_.settled, tail_.offset), while held_
+  std::uint64_t tail_losses_ = 0;  // of `live`, when the tail was where it is said to be
+  GroupImage image_;               // [tail_.settled, tail_.offset), while held_
   std::uint64_t image_segment_ = 0;
   std::uint64_t written_end_ = 0;  // sectors up to here were written whole
-  std::uint64_t next_number_ = 0;  // the next segment's number, if must_roll_
+  std::uint64_t next_number_ = 0;  // the next segment's number, or a later one: see choose_number
   base::Hash128 nonce_;
   std::uint32_t request_seen_ = 0;
   base::Instant acquired_at_{};

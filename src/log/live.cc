@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/simulation.h"
 #include "base/testing.h"
 #include "base/time.h"
 #include "log/live_memory.h"
@@ -35,6 +36,12 @@ std::uint64_t pin_check(std::uint64_t pin, std::size_t slot, std::uint64_t key) 
 
 std::size_t slot_at(std::size_t slot) {
   return kLiveSlotsAt + slot * kLiveSlotBytes;
+}
+
+void may_be_killed_here() {
+#ifdef INGOT_TESTING
+  if (base::Simulation* simulation = base::simulation()) simulation->step();
+#endif
 }
 
 std::uint64_t store_key(const base::Hash128& store_id) {
@@ -83,34 +90,48 @@ storage::IoError locked_slots(storage::File& file, std::size_t begin, std::size_
 
 bool LiveMemory::load(std::size_t at, LiveCell& cell) const {
   for (int tries = 0; tries < kCellTries; ++tries) {
-    std::uint64_t check = 0;
-    if (memory != nullptr) {
-      check = number(at + 24);
-      cell.sequence = number(at);
-      cell.version = number(at + 8);
-      cell.segment = number(at + 16);
-    } else if (file != nullptr) {
-      char bytes[32];
-      std::size_t got = 0;
-      if (file->read_at(at, bytes, got) || got != sizeof bytes) return false;
-      cell.sequence = base::load_little<std::uint64_t>(bytes);
-      cell.version = base::load_little<std::uint64_t>(bytes + 8);
-      cell.segment = base::load_little<std::uint64_t>(bytes + 16);
-      check = base::load_little<std::uint64_t>(bytes + 24);
-    } else {
-      return false;
-    }
-    if (check == cell_check(cell, key)) return true;
+    if (load_copy(at, cell) || load_copy(at + kLiveCellBytes, cell)) return true;
+    if (memory == nullptr && file == nullptr) return false;
     base::spin_pause();
   }
   base::probe("live: a cell holds nothing that can be believed");
   return false;
 }
 
+bool LiveMemory::load_copy(std::size_t at, LiveCell& cell) const {
+  std::uint64_t check = 0;
+  if (memory != nullptr) {
+    check = number(at + 24);
+    cell.sequence = number(at);
+    cell.version = number(at + 8);
+    cell.segment = number(at + 16);
+  } else if (file != nullptr) {
+    char bytes[kLiveCellBytes];
+    std::size_t got = 0;
+    if (file->read_at(at, bytes, got) || got != sizeof bytes) return false;
+    cell.sequence = base::load_little<std::uint64_t>(bytes);
+    cell.version = base::load_little<std::uint64_t>(bytes + 8);
+    cell.segment = base::load_little<std::uint64_t>(bytes + 16);
+    check = base::load_little<std::uint64_t>(bytes + 24);
+  } else {
+    return false;
+  }
+  return check == cell_check(cell, key);
+}
+
 void LiveMemory::store(std::size_t at, const LiveCell& cell) {
+  // Killed anywhere, it leaves one copy whole: this version's, or the one's before.
+  store_copy(at, cell);
+  may_be_killed_here();
+  store_copy(at + kLiveCellBytes, cell);
+}
+
+void LiveMemory::store_copy(std::size_t at, const LiveCell& cell) {
   set_number(at, cell.sequence);
+  may_be_killed_here();
   set_number(at + 8, cell.version);
   set_number(at + 16, cell.segment);
+  may_be_killed_here();
   set_number(at + 24, cell_check(cell, key));
 }
 
@@ -137,8 +158,12 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   if (self->alone) {
     const bool ours = base::load_little<std::uint64_t>(bytes + kLiveMagicAt) == kLiveMagic &&
                       base::load_hash(bytes + kLiveStoreAt) == store_id;
-    if (ours) self->suspect_segment = self->memory.number(kLiveSyncingAt);
-    std::memset(bytes, 0, kLiveBytes);
+    // `syncing` outlives those who open alone, but do not come far enough to act on it.
+    const std::uint64_t syncing = ours ? self->memory.number(kLiveSyncingAt) : 0;
+    if (syncing != 0) base::probe("live: the last holder died in a sync, and all the others with it");
+    std::memset(bytes + kLivePublishedAt, 0, kLiveSyncingAt - kLivePublishedAt);
+    self->memory.set_number(kLiveSyncingAt, syncing);
+    std::memset(bytes + kLiveSyncingAt + 8, 0, kLiveBytes - kLiveSyncingAt - 8);
     base::store_little<std::uint64_t>(bytes + kLiveMagicAt, kLiveMagic);
     base::store_little<std::uint32_t>(bytes + kLiveFormatAt, kLiveFormat);
     base::store_hash(bytes + kLiveStoreAt, store_id);

@@ -23,7 +23,7 @@ struct LiveCell {
 /// Any thread. Over a mapping; or, for readers that may not write, over the file.
 class LiveMemory {
  public:
-  /// False: it holds no such thing; it was damaged, or its writer died in the middle.
+  /// False: it holds no such thing: it was damaged.
   bool load(std::size_t at, LiveCell& cell) const;
   void store(std::size_t at, const LiveCell& cell);
 
@@ -45,6 +45,8 @@ class LiveMemory {
   std::uint64_t key = 0;                          // of the store, seeds the hashes
 
  private:
+  bool load_copy(std::size_t at, LiveCell& cell) const;
+  void store_copy(std::size_t at, const LiveCell& cell);
   [[nodiscard]] std::atomic_ref<std::uint32_t> half(std::size_t at) const {
     return std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(memory->data() + at));
   }
@@ -61,9 +63,8 @@ struct Live::Implementation {
   bool read_only = false;
   bool alone = false;
   std::uint32_t fork_generation = 0;
-  std::atomic<bool> opening{false};   // we hold the opening lock
-  std::uint64_t suspect_segment = 0;  // a sync of it was under way when the last process died
-  std::uint64_t token = 0;            // of this handle
+  std::atomic<bool> opening{false};  // we hold the opening lock
+  std::uint64_t token = 0;           // of this handle
   std::size_t slot = 0;
   base::Mutex mutex;  // guards what follows
   bool maintaining = false;

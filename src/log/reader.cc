@@ -2,6 +2,7 @@
 #include "log/reader.h"
 
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "base/testing.h"
@@ -23,10 +24,23 @@ Read LogReader::damage(const std::string& what) {
   return Read::corrupt;
 }
 
+// Keeps a damaged copy of the header as a repair.
+OpenSegment LogReader::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error) {
+  const OpenSegment outcome = files_.open(number, segment, error);
+  if (outcome != OpenSegment::good || !segment->damaged_header.has_value()) return outcome;
+  ++healed_;
+  if (repairs_.size() < kRepairsMax) {
+    std::string sector(kSectorBytes, '\0');
+    encode_segment_header(segment->header, sector.data());
+    repairs_.push_back({segment, *segment->damaged_header, std::move(sector)});
+  }
+  return outcome;
+}
+
 Read LogReader::begin(const Start& start) {
   storage::IoError error;
   std::shared_ptr<SegmentFile> segment;
-  switch (files_.open(start.segment, segment, healed_, error)) {
+  switch (open(start.segment, segment, error)) {
     case OpenSegment::good:
       break;
     case OpenSegment::missing: {
@@ -71,6 +85,17 @@ void LogReader::begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment
   skipping_ = false;
 }
 
+bool LogReader::begin_at_newest() {
+  SegmentFiles::Listing listing;
+  storage::IoError error;
+  std::shared_ptr<SegmentFile> segment;
+  if (files_.list(listing) || listing.segments.empty()) return false;
+  if (open(listing.segments.back(), segment, error) != OpenSegment::good) return false;
+  const Cursor start = Cursor::at_start(segment->header);
+  begin(start, std::move(segment));
+  return true;
+}
+
 void LogReader::appended(const Cursor& cursor, const std::shared_ptr<SegmentFile>& segment, const Chain& before) {
   if (segment_ != segment) {
     segment_ = segment;
@@ -88,7 +113,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
   if (successor_) return Successor::there;
   storage::IoError error;
   const std::uint64_t number = cursor_.segment + 1;
-  switch (files_.open(number, successor_, healed_, error)) {
+  switch (open(number, successor_, error)) {
     case OpenSegment::good:
       return Successor::there;
     case OpenSegment::missing:
@@ -116,7 +141,7 @@ bool LogReader::reattach() {
   if (files_.list(listing)) return false;
   for (auto number = listing.segments.rbegin(); number != listing.segments.rend(); ++number) {
     storage::IoError error;
-    if (*number <= cursor_.segment || files_.open(*number, successor_, healed_, error) != OpenSegment::good) break;
+    if (*number <= cursor_.segment || open(*number, successor_, error) != OpenSegment::good) break;
     if (successor_->header.start.sequence <= cursor_.chain.sequence) {
       base::probe("log: a slow reader went on in a later segment");
       return true;
@@ -173,6 +198,13 @@ bool LogReader::heal() {
   return true;
 }
 
+bool LogReader::copy(std::uint64_t from, std::uint64_t to, char* out) {
+  const char* bytes = window_->at(from, to - from);
+  if (bytes == nullptr) return false;
+  std::memcpy(out, bytes, to - from);
+  return true;
+}
+
 // The parity of a segment's last group is not walked over: the next segment says that nothing follows.
 void LogReader::check_last_parity() {
   if (!cursor_.in_group()) return;
@@ -200,7 +232,7 @@ std::uint64_t LogReader::write_repairs() {
   std::uint64_t failed_segment = 0;
   for (std::size_t index = 0; index < repairs_.size(); ++index) {
     const Repair& repair = repairs_[index];
-    if (!still_ours(*repair.segment)) continue;
+    if (still_ours(*repair.segment) != Belongs::ours) continue;
     auto failed = repair.segment->file->write_at(repair.offset, repair.bytes);
     const bool last = index + 1 == repairs_.size() || repairs_[index + 1].segment != repair.segment;
     if (!failed && last) {
@@ -213,18 +245,29 @@ std::uint64_t LogReader::write_repairs() {
   return failed_segment;
 }
 
-// Whether the file is still the segment that it was when it was opened.
-bool LogReader::still_ours(const SegmentFile& segment) {
+// Whether the file is still the segment that it was when it was opened. Unknown: why_ says why.
+LogReader::Belongs LogReader::still_ours(const SegmentFile& segment) {
   for (std::uint64_t copy = 0; copy < 2; ++copy) {
     std::array<char, kSegmentHeaderBytes> bytes{};
     std::size_t got = 0;
     SegmentHeader header;
     if (segment.file->read_at(copy * kSectorBytes, bytes, got) || got != bytes.size()) continue;
     if (decode_segment_header(bytes.data(), header) != HeaderCheck::good) continue;
-    if (header.number != segment.header.number) return false;  // recycled
+    if (header.number != segment.header.number) return Belongs::gone;  // recycled
   }
   // Without a name it was collected, and may be half overwritten.
-  return files_.exists(segment.header.number);
+  storage::IoError error;
+  switch (files_.presence(segment.header.number, error)) {
+    case SegmentFiles::Presence::there:
+      return Belongs::ours;
+    case SegmentFiles::Presence::missing:
+      return Belongs::gone;
+    case SegmentFiles::Presence::unknown:
+      break;
+  }
+  base::probe("log: whether a segment still has its name could not be seen");
+  why_ = "opening segment " + SegmentFiles::name_of(segment.header.number) + " of the log: " + error.text();
+  return Belongs::unknown;
 }
 
 Read LogReader::nothing_follows(const Goal& goal) {
@@ -250,6 +293,7 @@ Read LogReader::nothing_follows(const Goal& goal) {
     return damage("versions from " + first + " can't be read, and the entry at offset " + std::to_string(*where) +
                   " (version " + std::to_string(evidence.base_version) + ") says that they were durable");
   }
+  ends_unreadable_ = here;
   return Read::caught_up;
 }
 
@@ -259,7 +303,15 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     Read trouble = Read::caught_up;
     if (!looked && goal.segment > cursor_.segment) {
       looked = true;
-      if (look_for_successor(trouble) == Successor::trouble) return trouble;
+      const Successor successor = look_for_successor(trouble);
+      if (successor == Successor::trouble) return trouble;
+      if (successor == Successor::none && goal.segment != kToTheEnd && !reattach()) {
+        // It is known to be there, or to have been: it was collected, and ours before it. Nothing in ours can be
+        // believed without it, for it says where ours ends: what was refused may stand there.
+        base::probe("log: a segment was collected before the one that ends it was seen");
+        why_ = "the log was collected under a slow reader, in " + place();
+        return Read::gone;
+      }
     }
     if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
       const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
@@ -296,7 +348,9 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
       if (successor == Successor::there) continue;
     }
     if (!successor_ && goal.sequence == kToTheEnd && !goal.thorough) return Read::caught_up;
-    if (!still_ours(*segment_)) {
+    const Belongs belongs = still_ours(*segment_);
+    if (belongs == Belongs::unknown) return Read::unavailable;
+    if (belongs == Belongs::gone) {
       if (reattach()) continue;
       base::probe("log: a segment went away under a reader");
       why_ = "the log was collected under a slow reader, in " + place();

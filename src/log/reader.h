@@ -31,6 +31,9 @@ class LogReader {
   /// To a cursor of a segment that is open.
   void begin(const Cursor& cursor, std::shared_ptr<SegmentFile> segment);
 
+  /// To the start of the newest segment there is. The commit lock is held, else it may be a leftover. False: not found.
+  bool begin_at_newest();
+
   /// Moves towards the goal. caught_up: it is reached (or, kToTheEnd, no entry follows and none is missing).
   Read walk(const Goal& goal, const Sink* sink);
 
@@ -47,17 +50,22 @@ class LogReader {
   void refresh() {
     if (window_) window_->refresh();
   }
+  /// The bytes [from, to) of segment(), with what was healed. False: some can't be read.
+  bool copy(std::uint64_t from, std::uint64_t to, char* out);
   /// Writes back what was healed, if its segments are still what they were, and syncs it. The commit lock is held, and
   /// no sync is under way. Returns the last segment whose sync failed (0: none): if that is the tail's, nothing in it
   /// that was not durable can be trusted to a later sync.
   std::uint64_t write_repairs();
   void drop_repairs() { repairs_.clear(); }
+  /// The log ends here because the sector that would come next can't be read. Another time it may be.
+  [[nodiscard]] bool ends_unreadable() const { return ends_unreadable_; }
   [[nodiscard]] bool has_repairs() const { return !repairs_.empty(); }
   /// Called before the first entry of each home segment, with what precedes it.
   std::function<void(const Start&)> on_start;
 
  private:
   enum class Successor { none, there, trouble };
+  OpenSegment open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error);
   Successor look_for_successor(Read& trouble);
   bool reattach();
   bool enter_successor();
@@ -67,7 +75,8 @@ class LogReader {
   void heal_parity(const Found& found);
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);
-  bool still_ours(const SegmentFile& segment);
+  enum class Belongs { ours, gone, unknown };
+  Belongs still_ours(const SegmentFile& segment);
   std::string place() const;
 
   SegmentFiles& files_;
@@ -86,6 +95,7 @@ class LogReader {
     std::uint64_t offset;
     std::string bytes;
   };
+  bool ends_unreadable_ = false;
   std::vector<Repair> repairs_;  // at most what one read heals
   std::string why_;
   std::uint64_t healed_ = 0;

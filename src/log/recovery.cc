@@ -46,6 +46,7 @@ Read DirectoryLog::open(const Sink& sink, std::string& why) {
     if (made != Read::caught_up) return made;
   }
   starts_[options_.start.segment] = options_.start;
+  if (!options_.read_only) losses_seen_ = tail_losses_ = memory_.number(kLiveLossesAt);
   Read outcome = reader_.begin(options_.start);
   if (outcome == Read::caught_up) outcome = alone || options_.read_only ? recover(sink, why) : join(sink, why);
   healed_ += reader_.healed();
@@ -70,7 +71,53 @@ void DirectoryLog::adopt_tail(const Cursor& cursor, std::shared_ptr<SegmentFile>
   durable_version_.store(tail_.settled_chain.version, std::memory_order_release);
 }
 
+// Segments behind a gap. If a name could not be made durable the next number was tried; a power loss may then have
+// taken the first name and left the second. Nothing was acknowledged in that, for a sync of the directory would have
+// made both durable; but once the gap is filled it would be taken for what follows.
+Read DirectoryLog::remove_leftovers(std::string& why) {
+  SegmentFiles::Listing listing;
+  storage::IoError failed = files_.list(listing);
+  for (const std::uint64_t number : listing.segments) {
+    if (failed || number <= tail_.segment) continue;
+    std::shared_ptr<SegmentFile> segment;
+    switch (files_.open(number, segment, failed)) {
+      case OpenSegment::good:
+        break;
+      case OpenSegment::missing:
+      case OpenSegment::failed:
+        continue;
+      case OpenSegment::damaged:
+        why = "both headers of segment " + SegmentFiles::name_of(number) + " of the log are damaged";
+        return Read::corrupt;
+      case OpenSegment::newer_format:
+        why = "segment " + SegmentFiles::name_of(number) + " of the log was written by a newer release";
+        return Read::unavailable;
+    }
+    if (segment->header.start.sequence > tail_.chain.sequence) {
+      why = "the log ends with segment " + SegmentFiles::name_of(tail_.segment) + " at version " +
+            std::to_string(tail_.chain.version) + ", and segment " + SegmentFiles::name_of(number) +
+            " starts behind version " + std::to_string(segment->header.start.version) + ": what is between is missing";
+      return Read::corrupt;
+    }
+    base::probe("log: removed a segment behind a gap");
+    segment.reset();
+    failed = directory_.remove(SegmentFiles::path_of(number));
+  }
+  if (!failed) return Read::caught_up;
+  why = "looking for segments of the log behind its end in " + directory_.where() + ": " + failed.text();
+  return Read::unavailable;
+}
+
 // Alone, or read-only.
+// What can't be read now might be read later, and bring back what everybody has seen missing by then.
+storage::IoError DirectoryLog::clear_unreadable_end() {
+  if (!reader_.ends_unreadable() || tail_.offset % kSectorBytes != 0) return {};
+  base::probe("log: an unreadable end was written over");
+  const std::string zeros(kSectorBytes, '\0');
+  if (const auto failed = tail_segment_->file->write_at(tail_.offset, zeros)) return failed;
+  return tail_segment_->file->sync_data();
+}
+
 Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   Goal goal;
   if (options_.read_only && !published_end(goal)) return Read::unavailable;
@@ -84,7 +131,12 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   }
   adopt_tail(reader_.cursor(), reader_.segment());
   if (options_.read_only) return Read::caught_up;
+  if (const Read left = remove_leftovers(why); left != Read::caught_up) return left;
   if (reader_.has_repairs()) repair(reader_);
+  if (const auto failed = clear_unreadable_end()) {
+    why = "writing the end of the log: " + failed.text();
+    return Read::unavailable;
+  }
 
   // Nobody else has the store open, so the lock is free.
   Lock lock(mutex_);
@@ -102,7 +154,6 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
     tail_.group_start = tail_.settled = tail_.offset = sector_up(tail_.offset);
   }
   // What `live` holds is old: from here on it tells what was found.
-  memory_.set_number(kLiveSyncingAt, live_.suspect_segment);
   memory_.store(kLivePublishedAt, {0, 0, 0});
   memory_.store(kLiveDurableAt, {0, 0, 0});
   if (!acquire(lock, deadline)) {
@@ -123,14 +174,15 @@ Read DirectoryLog::join(const Sink& sink, std::string& why) {
     why = this->why();
     return Read::unavailable;
   }
-  const Read outcome = reader_.walk(goal, &sink);
+  const Read outcome = read_to(goal, sink);
   if (outcome != Read::caught_up) return outcome;
   if (!reader_.reached_start()) {
     why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
           SegmentFiles::name_of(options_.start.segment);
     return Read::corrupt;
   }
-  adopt_tail(reader_.cursor(), reader_.segment());
+  Lock lock(mutex_);
+  if (!held_) adopt_tail(reader_.cursor(), reader_.segment());
   return Read::caught_up;
 }
 

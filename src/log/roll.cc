@@ -29,13 +29,10 @@ DirectoryLog::Room DirectoryLog::make_room(Lock& lock, std::uint64_t payload_byt
     if (!must_roll_ && !roll_wanted_ && !failing_ && !full && fits(payload_bytes)) {
       return claim == Claim::ordinary && !look_for_room() ? Room::none : Room::ready;
     }
-    if (syncing_ || failing_) {
-      if (base::now() >= deadline) {
-        set_why(failing_ ? problem() : "a sync of the log is taking very long");
-        return Room::failed;
-      }
-      if (failing_) work_by(base::now());
-      (void)changed_.wait_until(lock, deadline);
+    if (failing_) {
+      if (!end_failure(lock, deadline)) return Room::failed;
+    } else if (syncing_) {
+      if (!wait_for_sync(lock, deadline)) return Room::failed;
     } else if (!must_roll_ && !roll_wanted_ && full) {
       if (sync_tail(lock, deadline, nullptr) != Sync::done) return Room::failed;
     } else if (const Room room = roll(lock, payload_bytes, claim, deadline); room != Room::ready) {
@@ -119,7 +116,7 @@ DirectoryLog::Room DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, C
 
 // Makes the spare the tail's segment. False: why() says why not.
 bool DirectoryLog::begin_segment(SegmentFiles::Spare& spare) {
-  if (!must_roll_) next_number_ = tail_.segment + 1;
+  if (!choose_number()) return false;
   auto segment = std::make_shared<SegmentFile>();
   segment->header = {files_.store_id(), next_number_, spare.bytes, tail_.chain};
   segment->seed = PlaceSeed(files_.store_id(), next_number_);
@@ -145,12 +142,33 @@ bool DirectoryLog::begin_segment(SegmentFiles::Spare& spare) {
   return true;
 }
 
-// Writes header and image to the spare, and names it. False: why() says why; if the name may be there, its number is
-// used up.
+// The number of the next segment. Names that could not be made durable may be there: theirs are used up, and no others,
+// for readers look for the next number. False: a directory that can't be looked at does not tell.
+bool DirectoryLog::choose_number() {
+  if (!must_roll_) {
+    next_number_ = tail_.segment + 1;
+    return true;
+  }
+  for (;; ++next_number_) {
+    storage::IoError failed;
+    switch (files_.presence(next_number_, failed)) {
+      case SegmentFiles::Presence::missing:
+        return true;
+      case SegmentFiles::Presence::there:
+        break;
+      case SegmentFiles::Presence::unknown:
+        set_why("looking for segment " + SegmentFiles::name_of(next_number_) + " of the log: " + failed.text());
+        return false;
+    }
+  }
+}
+
+// Writes header and image to the spare, and names it. False: why() says why, and the name may be there or not.
 bool DirectoryLog::install(SegmentFiles::Spare& spare, const SegmentHeader& header) {
   const std::string before = spare.path;
   storage::IoError failed = files_.write_header(spare, header);
   if (!failed && image_.bytes() > 0) {
+    exposed_ = true;  // also if it fails: the spare may become this very segment another time, with what stands in it
     failed = spare.file->write_at(image_.begin(), image_.view(image_.begin(), image_.end()));
     bytes_written_.fetch_add(image_.bytes(), std::memory_order_relaxed);
   }
@@ -161,12 +179,11 @@ bool DirectoryLog::install(SegmentFiles::Spare& spare, const SegmentHeader& head
     set_why("writing a new segment of the log: " + failed.text());
     return false;
   }
-  exposed_ = true;
   failed = files_.name_it(spare, header.number);
   if (!failed) return true;
   base::probe("log: a segment's name could not be made durable");
   must_roll_ = true;
-  next_number_ = files_.exists(header.number) ? header.number + 1 : header.number;
+  next_number_ = header.number;
   set_why("naming a new segment of the log: " + failed.text());
   return false;
 }

@@ -63,13 +63,16 @@ storage::IoError SegmentFiles::list(Listing& listing) {
   return {};
 }
 
-bool SegmentFiles::exists(std::uint64_t number) {
+SegmentFiles::Presence SegmentFiles::presence(std::uint64_t number, storage::IoError& error) {
   std::unique_ptr<storage::File> file;
-  return directory_.open(path_of(number), storage::OpenMode::read, file).code() != ENOENT;
+  error = directory_.open(path_of(number), storage::OpenMode::read, file);
+  if (!error) return Presence::there;
+  if (error.code() != ENOENT) return Presence::unknown;
+  error = {};
+  return Presence::missing;
 }
 
-OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, std::uint64_t& healed,
-                               storage::IoError& error) {
+OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error) {
   auto opened = std::make_shared<SegmentFile>();
   const auto mode = read_only_ ? storage::OpenMode::read : storage::OpenMode::read_write;
   error = directory_.open(path_of(number), mode, opened->file);
@@ -92,17 +95,19 @@ OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile
     if (good[index]) opened->header = header;
   }
   if (newer) return OpenSegment::newer_format;
-  if (!good[0] && !good[1] && (recycled || !exists(number))) {
-    base::probe("log: a segment was recycled while it was opened");
-    return OpenSegment::missing;
+  if (!good[0] && !good[1]) {
+    storage::IoError failed;
+    const Presence name = recycled ? Presence::missing : presence(number, failed);
+    if (name == Presence::missing) {
+      base::probe("log: a segment was recycled while it was opened");
+      return OpenSegment::missing;
+    }
+    if (name == Presence::unknown) error = failed;
+    return error ? OpenSegment::failed : OpenSegment::damaged;
   }
-  if (!good[0] && !good[1]) return error ? OpenSegment::failed : OpenSegment::damaged;
   if (good[0] != good[1]) {
     base::probe("log: healed a segment header");
-    ++healed;
-    const std::size_t bad = good[0] ? 1 : 0;
-    const std::string_view sector(copies[1 - bad].data(), kSectorBytes);
-    if (!read_only_ && !opened->file->write_at(bad * kSectorBytes, sector)) (void)opened->file->sync_data();
+    opened->damaged_header = (good[0] ? 1 : 0) * kSectorBytes;
   }
   error = {};
   opened->seed = PlaceSeed(store_id_, number);

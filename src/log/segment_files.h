@@ -43,10 +43,11 @@ class SegmentFiles {
   };
   storage::IoError list(Listing& listing);
 
-  /// `healed` counts header copies written again; `error` is the device's.
-  OpenSegment open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, std::uint64_t& healed,
-                   storage::IoError& error);
-  [[nodiscard]] bool exists(std::uint64_t number);
+  /// `error` is the device's.
+  OpenSegment open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error);
+  /// Whether a segment has its name. An error (too many open files) is no answer: then it is unknown.
+  enum class Presence { there, missing, unknown };
+  Presence presence(std::uint64_t number, storage::IoError& error);
 
   /// A file that will be a segment.
   struct Spare {
@@ -62,7 +63,7 @@ class SegmentFiles {
   storage::IoError make_ahead(bool& made);
 
   /// Makes the spare a segment, in two steps, because entries may be written between them. The header; then, after the
-  /// caller's sync, the name, durably. After an error of `name_it` the number must not be used again.
+  /// caller's sync, the name, durably. After an error of `name_it` the name may be there: then its number is used up.
   storage::IoError write_header(Spare& spare, const SegmentHeader& header);
   storage::IoError name_it(Spare& spare, std::uint64_t number);
 

@@ -22,11 +22,15 @@
 //       14      1  kind             commit 1, edit 2, parity 3, seal 4
 //       15      1  zero
 //       16      8  payload bytes    at most kEntryPayloadBytesMax (parity: kParityPayloadBytesMax)
-//       24      8  sequence         of commits and edits: one more than the entry before; parity, seal: that of the
-//       last 32      8  base version 40      4  transaction count 44      4  zero 48      8  time, microseconds 56 8
-//       durable mark     all entries up to this sequence were durable when this one was written 64     16  nonce 80 16
-//       link             identity of the commit or edit before 96      8  home             number of the segment that
-//       it was first written to
+//       24      8  sequence         of commits and edits: one more than the last; of parity, seal: that of the last
+//       32      8  base version
+//       40      4  transaction count
+//       44      4  zero
+//       48      8  time, microseconds
+//       56      8  durable mark     all entries up to this sequence were durable when this one was written
+//       64     16  nonce
+//       80     16  link             identity of the commit or edit before
+//       96      8  home             number of the segment that it was first written to
 //      104      …  payload
 //        …     16  identity         XXH3-128 of [8, 104 + payload bytes)
 //

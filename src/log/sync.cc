@@ -5,6 +5,7 @@
 // While a sync is under way the mutex is free (appends without durability go on, in a new group), and the commit lock
 // is kept, so that no other process builds on bytes whose sync may have failed. `live` says that a sync is under way:
 // if its process dies in it, the next holder of the lock does not trust a sync of its own either.
+#include <cassert>
 #include <utility>
 
 #include "base/testing.h"
@@ -80,6 +81,16 @@ DirectoryLog::Sync DirectoryLog::sync_tail(Lock& lock, base::Instant deadline, c
   syncs_.fetch_add(1, std::memory_order_relaxed);
   lock.lock();
   syncing_ = false;
+  if (carrying_ || tail_segment_ != segment) {
+    // A write failed meanwhile, and what this sync was to cover is written again elsewhere: whether that is there
+    // counts.
+    base::probe("log: entries were carried over while a sync of them was under way");
+    changed_.notify_all();
+    while (carrying_ && tail_segment_ == segment && !closing() && base::now() < deadline) {
+      (void)changed_.wait_until(lock, deadline);
+    }
+    return tail_.settled_chain.sequence >= upto.chain.sequence ? Sync::done : Sync::failed;
+  }
   if (failed) {
     base::probe("log: a sync failed");
     set_why("syncing segment " + SegmentFiles::name_of(segment->header.number) + " of the log: " + failed.text());
@@ -98,10 +109,39 @@ DirectoryLog::Sync DirectoryLog::sync_tail(Lock& lock, base::Instant deadline, c
   return Sync::done;
 }
 
+// Entries that could not be made durable are to be carried over; a thread is at it, or was and gave up: then it is ours
+// to try again. (The caller is Busy, so the worker can't.) False: not done by the deadline.
+bool DirectoryLog::end_failure(Lock& lock, base::Instant deadline) {
+  while (failing_) {
+    if (base::now() >= deadline || closing()) {
+      set_why(closing() ? "the store is closed" : problem());
+      return false;
+    }
+    if (carrying_) {
+      (void)changed_.wait_until(lock, deadline);
+    } else if (fail_over(lock, deadline, nullptr) != Sync::done) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The tail is where it was before the entry that is refused.
+void DirectoryLog::take_back(const Cursor& undo) {
+  tail_.offset = undo.offset;
+  tail_.group_start = undo.group_start;
+  tail_.chain = undo.chain;
+  tail_.home = undo.home;
+  image_.cut(tail_.offset);
+}
+
+// Not while another thread is at it: see carrying_.
 DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, const Cursor* undo) {
   base::probe("log: entries are carried over to a new segment");
+  assert(!carrying_);
   failing_ = true;
   exposed_ = undo != nullptr && stands_in_file(*undo);
+  carrying_ = true;
   Cursor upto = tail_;
   bool cut = false;
   base::Duration pause = std::chrono::milliseconds(1);
@@ -113,9 +153,8 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
     if (undo != nullptr && !exposed_ && now >= deadline) {
       // The write failed before the entry was whole, and no new segment has it: nobody will ever find it.
       base::probe("log: an entry that was never written is forgotten");
-      tail_ = *undo;
-      image_.cut(tail_.offset);
-      failing_ = false;
+      take_back(*undo);
+      carrying_ = failing_ = false;
       changed_.notify_all();
       return Sync::cut;
     }
@@ -130,8 +169,12 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
       continue;
     }
     if (closing() || now >= give_up || (undo == nullptr && now >= deadline)) {
-      failing_ = undo == nullptr && !closing();  // not undone: the background goes on trying
+      carrying_ = false;
+      failing_ = undo == nullptr && !closing();  // not undone: who comes next goes on trying, or the background
       if (undo != nullptr) {
+        // What still is to be carried over, by the background, is without the entry that is refused now.
+        must_roll_ = true;
+        take_back(*undo);
         broken_ = true;
         set_problem("an entry of the log could be neither made durable nor taken back (" + why() +
                     "): this handle commits no more");
@@ -142,6 +185,7 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
     (void)changed_.wait_until(lock, now + pause);
     pause = std::min<base::Duration>(2 * pause, kBackOffMax);
   }
+  carrying_ = false;
   failing_ = false;
   must_roll_ = false;
   memory_.set_number(kLiveSyncingAt, 0);
@@ -174,6 +218,7 @@ bool DirectoryLog::stands_in_file(const Cursor& before) {
 // Writes the commits and edits of the image, up to there, to a new segment that starts where the last sync left off,
 // and makes that the tail, all of it durable. They keep their identity.
 bool DirectoryLog::carry_over(const Cursor& upto) {
+  if (!choose_number()) return false;
   SegmentFiles::Spare spare;
   const std::uint64_t needed = kEntriesStart + sector_up(upto.offset - tail_.settled) +
                                group_extent(std::max<std::uint64_t>(1, upto.offset - tail_.settled)) + 2 * kSectorBytes;
@@ -184,10 +229,7 @@ bool DirectoryLog::carry_over(const Cursor& upto) {
     set_why("making a segment of the log: " + failed.text());
     return false;
   }
-  if (!must_roll_) {
-    must_roll_ = true;
-    next_number_ = tail_.segment + 1;
-  }
+  must_roll_ = true;
   auto segment = std::make_shared<SegmentFile>();
   segment->header = {files_.store_id(), next_number_, spare.bytes, tail_.settled_chain};
   segment->seed = PlaceSeed(files_.store_id(), next_number_);

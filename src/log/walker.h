@@ -24,6 +24,7 @@ struct SegmentFile {
   std::unique_ptr<storage::File> file;
   SegmentHeader header;
   PlaceSeed seed;
+  std::optional<std::uint64_t> damaged_header;  // the offset of the copy that is to be healed
 };
 
 /// A point between two entries, and everything before it that is not known durable.
