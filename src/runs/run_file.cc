@@ -80,20 +80,25 @@ void Run::Implementation::fail(const std::string& what) {
   if (on_message) on_message(sentence);
 }
 
-bool Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes) {
+std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle,
+                                             std::uint64_t& covered_bytes) {
+  std::string trouble = "both footers are damaged";
   for (int copy = 1; copy <= 2; ++copy) {
     if (file_bytes < static_cast<std::uint64_t>(copy) * kSectorBytes) break;
     char footer[kFooterBytes];
     std::size_t got = 0;
-    if (file->read_at(file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes, footer, got) ||
-        got != sizeof footer)
-      continue;
+    const std::uint64_t at = file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes;
+    if (const auto failed = file->read_at(at, footer, got)) trouble = "the footer can't be read: " + failed.text();
+    if (got != sizeof footer) continue;
     const std::string_view bytes(footer, sizeof footer);
     if (bytes.substr(0, 8) != kFooterMagic || block_checksum(bytes.substr(0, kFooterBytes - 8), name_hash, 0) !=
                                                   base::load_little<std::uint64_t>(footer + kFooterBytes - 8)) {
       continue;
     }
-    if (base::load_little<std::uint32_t>(footer + 8) > kRunFormat) continue;
+    if (base::load_little<std::uint32_t>(footer + 8) > kRunFormat) {
+      return "it was written by a newer release, in format " +
+             std::to_string(base::load_little<std::uint32_t>(footer + 8));
+    }
     meta_handle = load_handle(footer + 16);
     covered_bytes = base::load_little<std::uint64_t>(footer + 32);
     if (covered_bytes % kSectorBytes != 0 || covered_bytes > file_bytes ||
@@ -106,9 +111,9 @@ bool Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_han
       cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
       if (on_message) on_message(directory.where() + "/" + path + ": the last sector was damaged; its copy is used");
     }
-    return true;
+    return {};
   }
-  return false;
+  return trouble;
 }
 
 const Meta* Run::Implementation::open(Io io) {
@@ -130,9 +135,9 @@ const Meta* Run::Implementation::open(Io io) {
     fail(error.text());
     return nullptr;
   }
-  if (!read_footer(file_bytes, handle, decoded->covered_bytes)) {
-    fail("both footers are damaged; all of its keys, \"" + shown(summary.smallest) + "\" to \"" +
-         shown(summary.largest) + "\", can't be read");
+  if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes); !trouble.empty()) {
+    fail(trouble + "; all of its keys, \"" + shown(summary.smallest) + "\" to \"" + shown(summary.largest) +
+         "\", can't be read");
     return nullptr;
   }
   std::string raw;
@@ -240,7 +245,7 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
   Handle unused;
   std::uint64_t file_bytes = 0;
-  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered))) covered = 0;
+  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered).empty())) covered = 0;
   ParityReader parity(*file, covered);
   std::uint64_t healed = 0;
   std::uint64_t lost = 0;

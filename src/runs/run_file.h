@@ -81,7 +81,8 @@ struct Run::Implementation {
  private:
   CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
                     std::string_view last_key);
-  bool read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes);
+  // What stands in the way of reading it; empty: nothing.
+  std::string read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
 
