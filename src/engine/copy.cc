@@ -15,20 +15,19 @@ namespace ingot::engine {
 
 namespace {
 
-constexpr std::string_view kMark = "copying";  // there while a copy is under way
-
 // An empty directory, or one that an interrupted copy left, made empty again.
 void require_target(storage::Directory& target, const std::string& where) {
   std::vector<std::string> names;
   if (const storage::IoError error = target.list("", names))
     throw Error(ErrorCode::unavailable, where + ": " + error.text());
   bool marked = false;
-  for (const std::string& name : names) marked |= name == kMark;
+  for (const std::string& name : names) marked |= name == kCopyingMark;
   if (!names.empty() && !marked) {
     throw Error(ErrorCode::invalid_argument,
                 "copy to " + where + ": the directory is not empty. Name one that does not exist yet.");
   }
-  for (const std::string_view folder : {"runs", "checkpoints"}) {
+  if (marked) (void)target.remove("store").code();  // first: without it nothing of the rest is a store's
+  for (const std::string_view folder : {"log", "runs", "checkpoints"}) {
     std::vector<std::string> files;
     if (target.list(folder, files)) continue;
     for (const std::string& file : files) (void)target.remove(std::string(folder) + "/" + file).code();
@@ -47,7 +46,8 @@ void copy_store(Engine& engine, HeldView held, const std::string& where,
                   "copy to " + where + ": " + error.text() + ". Run it again when that is mended.");
   };
   std::unique_ptr<storage::File> mark;
-  if (const storage::IoError error = target->open(kMark, storage::OpenMode::create, mark); error.code() != EEXIST)
+  if (const storage::IoError error = target->open(kCopyingMark, storage::OpenMode::create, mark);
+      error.code() != EEXIST)
     require(error);
   require(make_folders(*target));
 
@@ -94,9 +94,9 @@ void copy_store(Engine& engine, HeldView held, const std::string& where,
   header.store_id = {base::random_u64(), base::random_u64()};
   header.made_micros = base::wall_micros();
   require(write_checkpoint(*target, header.store_id, checkpoint));
-  mark.reset();
-  require(target->remove(kMark));
   require(write_store_header(*target, header));  // from here on it is a store
+  mark.reset();
+  require(target->remove(kCopyingMark));
   // Opened once: that makes its log, so that it can be opened read-only, and shows that it opens.
   Engine::open(open_directory_at(where), where, {})->close();
 }

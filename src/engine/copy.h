@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/function_ref.h"
 #include "engine/engine.h"
 
 namespace ingot::engine {
+
+inline constexpr std::string_view kCopyingMark = "copying";  // a file that is there while a copy is under way
 
 // `progress` gets bytes of keys and values done, and an estimate of all. Throws Error. What an interrupted copy left in
 // `directory` is replaced; anything else there is refused.

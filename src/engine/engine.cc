@@ -152,7 +152,11 @@ Health Engine::health() const {
     const std::lock_guard lock(figures_mutex_);
     health.problems.push_back("stopped, because " + broken_why_);
   }
-  if (!closed_.load() && base::fork_generation() == fork_generation_) {
+  if (base::fork_generation() != fork_generation_) {
+    health.problems.emplace_back("opened before fork(), and this is the child");
+  } else if (closed_.load()) {
+    health.problems.emplace_back("the store is closed");
+  } else {
     for (std::string& problem : maintenance_->problems()) health.problems.push_back(std::move(problem));
     if (std::string problem = shared_log()->problem(); !problem.empty()) health.problems.push_back(std::move(problem));
   }

@@ -216,7 +216,9 @@ void Engine::try_group(std::span<Request* const> requests, base::Instant deadlin
     std::unique_lock lock(commit_mutex_);
     catch_up();
     const log::Position position = log().position();
-    const std::int64_t time_micros = std::max(base::wall_micros(), position.time_micros);
+    std::int64_t time_micros = std::max(base::wall_micros(), position.time_micros);
+    // The clock may have been set back since a snapshot was taken: what it saw expired has expired.
+    for (const Request* request : requests) time_micros = std::max(time_micros, request->transaction->time_micros);
     survivors_.clear();
     GroupWrites writes;
     std::size_t written = 0;  // survivors whose mutations `writes` has
@@ -344,6 +346,7 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
 bool Engine::validate(TransactionState& transaction, std::int64_t commit_time, std::string& conflict_key) const {
   ReadSet& reads = transaction.reads;
   if (reads.empty() || base::broken(base::Break::engine_skip_validation)) return true;
+  conflict_key = reads.key_count() > 0 ? reads.key_at(0) : std::string_view(reads.ranges().front().begin);
   if (reads.expiry_min() != 0 && reads.expiry_min() <= commit_time) return false;
   if (transaction.version == visible_version_.load(std::memory_order_relaxed)) return true;
   const State& state = *state_owner_;

@@ -4,6 +4,7 @@
 
 #include "base/machine.h"
 #include "base/testing.h"
+#include "engine/copy.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
 #include "engine/run_output.h"
@@ -83,6 +84,8 @@ void Engine::open_place() {
   }
   switch (place) {
     case Place::store:
+      // A copy that was killed when it was complete; from now on it may not be begun anew.
+      if (!options_.read_only) (void)directory_->remove(kCopyingMark).code();
       break;
     case Place::empty:
       throw Error(ErrorCode::unavailable, where_ + ": the store vanished while it was being made");

@@ -497,8 +497,7 @@ void Maintenance::throttle(std::size_t bytes, base::Instant deadline) {
       engine_.delayed_micros_.fetch_add(static_cast<std::uint64_t>(delay.count() / 1000), std::memory_order_relaxed);
       const std::int64_t owed = owed_nanos_.fetch_add(delay.count(), std::memory_order_relaxed) + delay.count();
       if (owed < kSleepMin.count()) return;
-      owed_nanos_.fetch_sub(owed, std::memory_order_relaxed);
-      base::sleep_for(base::Duration(owed));
+      base::sleep_for(base::Duration(owed_nanos_.exchange(0, std::memory_order_relaxed)));
       return;
     }
     // Memory is full: nothing may be added before something is flushed.

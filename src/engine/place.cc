@@ -56,6 +56,15 @@ void make_directory(const std::string& where) {
   std::error_code error;
   fs::create_directory(where, error);
   if (error) throw_path_error(where, error.value(), "make the directory");
+  // Its name must survive a power loss as well as what will stand in it. Where the parent may not be read, it can't be
+  // synced; the file system's own rules must do.
+  const fs::path parent = fs::absolute(where, error).lexically_normal();
+  const std::string above =
+      (parent.has_filename() ? parent.parent_path() : parent.parent_path().parent_path()).string();
+  std::unique_ptr<storage::Directory> directory;
+  if (error || storage::open_posix_directory(above, directory)) return;
+  if (const storage::IoError failed = directory->sync_directory(""))
+    throw_path_error(where, failed.code(), "sync its parent directory");
 }
 
 }  // namespace

@@ -285,6 +285,12 @@ bool Space::expire(Writer where, std::string_view key, std::optional<std::chrono
   const auto attempt = [&](engine::TransactionState& tx) {
     std::optional<Value> value;
     read_in_transaction(tx, internal, true, [&](const engine::Seen& seen) { value.emplace(seen.value); });
+    if (value && tx.is_stamped(internal)) {
+      throw Error(ErrorCode::invalid_argument,
+                  "expire in space " + shown(name_) + ", key " + shown(key) +
+                      ": this transaction put it with a versionstamp, which is not known yet. Give the ttl to "
+                      "put_stamped.");
+    }
     if (value) tx.put(internal, *value, expires);
     return value.has_value();
   };

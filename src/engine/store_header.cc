@@ -67,6 +67,7 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
     return Place::failed;
   }
   for (const std::string& name : names) {
+    if (name == kPath) return look_at(directory, heal, header, healed, why);  // made between the two looks
     if (is_leftover(directory, name)) continue;
     why = directory.where() + " holds other files (\"" + name + "\") and no store";
     return Place::other;

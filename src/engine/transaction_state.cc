@@ -110,14 +110,20 @@ void TransactionState::require_room(std::size_t bytes) const {
   }
 }
 
+void TransactionState::forget_stamp(std::string_view key) {
+  if (const auto stamped = stamped_.find(key); stamped != stamped_.end()) stamped_.erase(stamped);
+}
+
 void TransactionState::put(std::string_view key, std::string_view value, std::int64_t expires) {
   require_room(key.size() + value.size());
   mutations.put(key, value, expires);
+  forget_stamp(key);
 }
 
 void TransactionState::erase(std::string_view key) {
   require_room(key.size());
   mutations.erase(key);
+  forget_stamp(key);
 }
 
 void TransactionState::add(std::string_view key, std::int64_t delta) {
@@ -134,6 +140,7 @@ void TransactionState::put_stamped_value(std::string_view key, std::string_view 
                                          std::size_t offset) {
   require_room(key.size() + value.size());
   mutations.stamp_value(key, value, expires, offset);
+  stamped_.emplace(key);
 }
 
 // What this transaction has written before it is hidden by the memtable, which gets the mutations in their order.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +94,9 @@ class TransactionState {
   void put_stamped_key(std::string_view key, std::string_view value, std::int64_t expires_micros);
   void put_stamped_value(std::string_view key, std::string_view value, std::int64_t expires_micros, std::size_t offset);
 
+  // Whether put_stamped_value was the last to write `key`: its value is not known before the commit.
+  [[nodiscard]] bool is_stamped(std::string_view key) const { return stamped_.contains(key); }
+
   // Throws `closed` if it was committed or rolled back already.
   void require_open() const;
 
@@ -107,9 +111,11 @@ class TransactionState {
 
  private:
   void index();
+  void forget_stamp(std::string_view key);
   void require_room(std::size_t bytes) const;
   std::map<std::string, OwnWrite, std::less<>> own_;
   std::vector<ReadSet::Range> own_erasures_;
+  std::set<std::string, std::less<>> stamped_;
   std::size_t indexed_bytes_ = 0;
 };
 

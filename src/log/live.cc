@@ -88,6 +88,14 @@ storage::IoError locked_slots(storage::File& file, std::size_t begin, std::size_
 
 }  // namespace
 
+storage::IoError Live::Implementation::take_slot() {
+  for (std::size_t index = 0; index < kLiveSlots && !slotted; ++index) {
+    slot = (token + index) % kLiveSlots;
+    if (const auto failed = file->try_lock(kLockSlots + slot, 1, storage::LockMode::exclusive, slotted)) return failed;
+  }
+  return slotted ? storage::IoError() : storage::IoError(EMFILE);
+}
+
 bool LiveMemory::load(std::size_t at, LiveCell& cell) const {
   for (int tries = 0; tries < kCellTries; ++tries) {
     if (load_copy(at, cell) || load_copy(at + kLiveCellBytes, cell)) return true;
@@ -172,15 +180,7 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::shared, present))) return {nullptr, failed};
   if (!present) return {nullptr, storage::IoError(EAGAIN)};  // nobody holds it exclusively but under the opening lock
 
-  bool slotted = false;
-  const std::size_t first = self->token % kLiveSlots;
-  for (std::size_t index = 0; index < kLiveSlots && !slotted; ++index) {
-    self->slot = (first + index) % kLiveSlots;
-    if ((failed = file.try_lock(kLockSlots + self->slot, 1, storage::LockMode::exclusive, slotted))) {
-      return {nullptr, failed};
-    }
-  }
-  if (!slotted) return {nullptr, storage::IoError(EMFILE)};
+  if ((failed = self->take_slot())) return {nullptr, failed};
   self->opening = true;
   const bool alone = self->alone;
   std::unique_ptr<Live> live(new Live(std::move(self)));
@@ -194,7 +194,15 @@ std::unique_ptr<Live> Live::open_read_only(storage::Directory& directory, const 
   self->fork_generation = base::fork_generation();
   self->read_only = true;
   self->memory.key = store_key(store_id);
-  if (!directory.open("live", storage::OpenMode::read, self->file)) self->memory.file = self->file.get();
+  // Where it may write to it, it pins what it reads like everybody else.
+  std::uint64_t bytes = 0;
+  if (!directory.open("live", storage::OpenMode::read_write, self->file) && !self->file->size(bytes) &&
+      bytes >= kLiveBytes && !directory.map("live", kLiveBytes, self->memory.memory)) {
+    self->token = base::random_u64();
+    (void)self->take_slot();
+  } else if (!directory.open("live", storage::OpenMode::read, self->file)) {
+    self->memory.file = self->file.get();
+  }
   return std::unique_ptr<Live>(new Live(std::move(self)));
 }
 
@@ -204,7 +212,7 @@ Live::~Live() {
     return;
   }
   finish_opening();
-  if (!self.read_only) publish_pin(kNoPin);
+  publish_pin(kNoPin);
 }
 
 bool Live::alone() const {
@@ -240,7 +248,7 @@ void Live::end_maintenance() {
 
 void Live::publish_pin(std::uint64_t edit_number) {
   Implementation& self = *implementation_;
-  if (self.read_only || self.is_child()) return;
+  if (!self.slotted || self.is_child()) return;
   std::lock_guard guard(self.mutex);
   const std::size_t at = slot_at(self.slot);
   self.memory.set_number(at, edit_number);

@@ -65,8 +65,10 @@ struct Live::Implementation {
   std::uint32_t fork_generation = 0;
   std::atomic<bool> opening{false};  // we hold the opening lock
   std::uint64_t token = 0;           // of this handle
+  storage::IoError take_slot();      // for our pin; ours until the file is closed
   std::size_t slot = 0;
-  base::Mutex mutex;  // guards what follows
+  bool slotted = false;  // we hold the lock of `slot`; a reader that may not write to `live` has none
+  base::Mutex mutex;     // guards what follows
   bool maintaining = false;
   [[nodiscard]] bool is_child() const { return base::fork_generation() != fork_generation; }
 };

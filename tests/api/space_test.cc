@@ -285,6 +285,12 @@ TEST_F(Spaces, AStampGoesIntoTheValueWhereItWasAskedFor) {
   EXPECT_EQ(got.substr(16), "tail");
   EXPECT_EQ(big_endian(got.substr(4, 8)), record->version);
   space_.put_stamped(store_, "exactly", std::string(kVersionstampBytes, '.'), 0);
+  // Its value is not known inside the transaction, so it can't be put again with an expiry.
+  Transaction tx = store_.begin();
+  space_.put_stamped(tx, "k", value, 4);
+  expect_error(ErrorCode::invalid_argument, {"orders", "put_stamped"}, [&] { space_.expire(tx, "k", 1h); });
+  space_.put(tx, "k", "plain");
+  EXPECT_TRUE(space_.expire(tx, "k", 1h));
   EXPECT_EQ(big_endian(space_.get(store_, "exactly")->view().substr(0, 8)), store_.version());
 }
 

@@ -426,6 +426,26 @@ TEST(Copies, AreStoresOfTheirOwn) {
   EXPECT_GT(copy.version(), 600U) << "versions go on where they were";
 }
 
+TEST(Copies, ThatWereKilledAtTheLastStepAreBegunAnewUntilTheyAreOpened) {
+  const TemporaryDirectory directory;
+  Store store = open(directory.at("store"));
+  kSpace.put(store, "k", "1");
+  const std::string target = directory.at("copy");
+  store.copy(target);
+  std::ofstream(target + "/copying").close();  // as if it had been killed before this was removed
+  kSpace.put(store, "k", "2");
+  store.copy(target);
+  std::ofstream(target + "/copying").close();
+  {
+    Store copy = open(target, {.create = false});
+    EXPECT_EQ(kSpace.get(copy, "k")->view(), "2");
+    kSpace.put(copy, "k", "3");
+  }
+  EXPECT_FALSE(std::filesystem::exists(target + "/copying"));
+  EXPECT_THROW(store.copy(target), Error) << "it is a store of its own by now";
+  EXPECT_EQ(kSpace.get(open(target), "k")->view(), "3");
+}
+
 TEST(Copies, AreOfOneMomentWhileWritersGoOn) {
   const TemporaryDirectory directory;
   Store store = open(directory.at("store"), {.durability = Durability::process, .memory_bytes = 64 << 20});

@@ -297,6 +297,23 @@ TEST(StoppedProcesses, KeepWhatTheirSnapshotsRead) {
   }
 }
 
+// A handle for reading only pins as well, where it may write to `live`: a copy or an export next to writers can end.
+TEST(ReadOnlyHandles, KeepWhatTheirSnapshotsRead) {
+  const TemporaryDirectory directory;
+  Child child("obey", {directory.path(), "process"});
+  ASSERT_EQ(child.line(), "open");
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(child.ask("put k" + std::to_string(i) + " old"), "done");
+  ASSERT_EQ(child.ask("settle"), "done");
+  const Store reader = open(directory.path(), {.read_only = true});
+  const Snapshot then = reader.snapshot();  // nothing is read yet, so no file is open
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(child.ask("put k" + std::to_string(i) + " new"), "done");
+    ASSERT_EQ(child.ask("settle"), "done");
+  }
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(kSpace.get(then, "k" + std::to_string(i))->view(), "old");
+  EXPECT_EQ(kSpace.get(reader, "k7")->view(), "new");
+}
+
 // Writers that sleep while much happens: the log they knew is gone when they wake.
 TEST(StoppedProcesses, CatchUpFromACheckpointWhenTheLogIsGone) {
   const TemporaryDirectory directory;
