@@ -106,6 +106,10 @@ std::string Running::read_output(std::size_t count) {
 
 Ran Running::wait() {
   close_end(in_);
+  return wait_with_open_input();
+}
+
+Ran Running::wait_with_open_input() {
   while (out_ >= 0 || err_ >= 0) {
     pollfd waits[2] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
     if (::poll(waits, 2, -1) < 0) continue;

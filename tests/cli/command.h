@@ -32,6 +32,7 @@ class Running {
   std::string read_output(std::size_t count);
   /// Closes its input, reads all, waits.
   Ran wait();
+  Ran wait_with_open_input();
 
  private:
   void collect(bool until_closed);
