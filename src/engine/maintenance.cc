@@ -418,16 +418,22 @@ void Maintenance::write_newest_checkpoint() {
 
 void Maintenance::delete_garbage() {
   engine_.epochs_.collect();
-  std::uint64_t checkpointed = 0;
-  {
-    const std::lock_guard lock(checkpoint_mutex_);
-    checkpointed = checkpointed_edit_;
-  }
-  std::vector<Garbage> ready;
+  std::uint64_t newest = 0;
   {
     const std::lock_guard lock(mutex_);
     if (garbage_.empty()) return;
+    for (const Garbage& garbage : garbage_) newest = std::max(newest, garbage.edit_number);
   }
+  std::uint64_t checkpointed = 0;
+  for (bool written = false;; written = true) {
+    {
+      const std::lock_guard lock(checkpoint_mutex_);
+      checkpointed = checkpointed_edit_;
+    }
+    if (checkpointed >= newest || written) break;
+    write_newest_checkpoint();  // the edit was another process's, and so was its checkpoint: ours we know
+  }
+  std::vector<Garbage> ready;
   engine_.live_->publish_pin(engine_.pins_->oldest());
   const std::uint64_t pinned =
       base::broken(base::Break::engine_delete_early) ? log::Live::kNoPin : engine_.live_->oldest_pin();

@@ -304,7 +304,6 @@ bool DirectoryLog::prepare(base::Instant deadline) {
     return false;
   }
   const bool was_held = held_;
-  if (!held_ && reader_.cursor().chain.sequence > tail_.chain.sequence) advance_tail();
   if (!acquire(lock, deadline)) return false;
   if (!was_held) hold_until_ = base::now() + kHoldForOwner;
   return true;

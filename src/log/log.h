@@ -5,8 +5,8 @@
 // `position()`, the place up to which this Log's owner has read; so whoever appends has seen, and validated against,
 // everything before.
 //
-// Use: one owner (the engine's committer) at a time calls read, prepare, append; published, wait, sync,
-// release and stats may be called by any thread at any time.
+// Use: one owner (the engine's committer) at a time calls read and append; prepare, published, wait, sync, release and
+// stats may be called by any thread at any time.
 #pragma once
 
 #include <cstdint>

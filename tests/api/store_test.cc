@@ -356,6 +356,7 @@ TEST(ForkedHandles, SayClosedInTheChildAndWorkInTheParent) {
               return std::string("committed");
             }).substr(0, 7),
             "closed:");
+#ifndef __SANITIZE_THREAD__  // its runtime can't start threads in the child of a process that had several
   EXPECT_EQ(in_child([&] {
               Store own = open(directory.path());
               kSpace.put(own, "child", "was here");
@@ -363,12 +364,15 @@ TEST(ForkedHandles, SayClosedInTheChildAndWorkInTheParent) {
               return std::string("opened it again");
             }),
             "opened it again");
+#endif
   EXPECT_EQ(in_child([&] {
               store.close();
               return std::string("closed its copy");
             }),
             "closed its copy");
+#ifndef __SANITIZE_THREAD__
   EXPECT_EQ(kSpace.get(store, "child")->view(), "was here");
+#endif
   EXPECT_TRUE(tx->commit());
   kSpace.put(store, "k", "3");
   snapshot.reset();
