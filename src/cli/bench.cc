@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -140,7 +141,7 @@ void print(Context& context, const Measure& measure) {
   } else {
     char line[160];
     std::snprintf(line, sizeof line, "%-34s %14s %-8s %12.1f %12.1f", measure.name,
-                  count_text(static_cast<std::uint64_t>(measure.per_second + 0.5)).c_str(), measure.unit,
+                  count_text(static_cast<std::uint64_t>(std::llround(measure.per_second))).c_str(), measure.unit,
                   measure.median_micros, measure.high_micros);
     context.output.line(line);
   }

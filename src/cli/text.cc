@@ -19,13 +19,6 @@ unsigned char byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<unsigned char>(bytes[at]);
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 int base64_digit(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -99,6 +92,13 @@ Date date_from_days(std::int64_t days) {
 
 }  // namespace
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
 std::size_t utf8_character_bytes(std::string_view bytes, std::size_t at) {
   const unsigned char first = byte_at(bytes, at);
   if (first < 0x80) return 1;
@@ -163,7 +163,7 @@ std::string escaped(std::string_view bytes) {
 }
 
 std::string shown(std::string_view bytes, std::size_t characters_max) {
-  const std::string text = escaped(bytes.substr(0, std::min(bytes.size(), characters_max * 4 + 4)));
+  std::string text = escaped(bytes.substr(0, std::min(bytes.size(), characters_max * 4 + 4)));
   std::size_t at = 0;
   for (std::size_t count = 0; at < text.size() && count < characters_max; ++count) at += utf8_character_bytes(text, at);
   if (at >= text.size() && bytes.size() <= characters_max * 4 + 4) return text;

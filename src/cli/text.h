@@ -21,6 +21,8 @@ std::string escaped(std::string_view bytes);
 /// Escaped and shortened, for messages.
 std::string shown(std::string_view bytes, std::size_t characters_max = 48);
 
+/// 0 to 15; -1 if it is no hexadecimal digit.
+int hex_digit(char c);
 std::optional<std::string> from_hex(std::string_view text);
 /// RFC 4648, padding required, nothing else inside.
 std::optional<std::string> from_base64(std::string_view text);

@@ -36,7 +36,7 @@ void require_target(storage::Directory& target, const std::string& where) {
 
 }  // namespace
 
-void copy_store(Engine& engine, HeldView held, const std::string& where,
+void copy_store(Engine& engine, const HeldView& held, const std::string& where,
                 base::FunctionRef<void(std::uint64_t done, std::uint64_t total)> progress) {
   const std::unique_ptr<storage::Directory> target = new_directory_at(where);
   require_target(*target, where);

@@ -15,7 +15,7 @@ inline constexpr std::string_view kCopyingMark = "copying";  // a file that is t
 
 // `progress` gets bytes of keys and values done, and an estimate of all. Throws Error. What an interrupted copy left in
 // `directory` is replaced; anything else there is refused.
-void copy_store(Engine& engine, HeldView held, const std::string& directory,
+void copy_store(Engine& engine, const HeldView& held, const std::string& directory,
                 base::FunctionRef<void(std::uint64_t done, std::uint64_t total)> progress);
 
 }  // namespace ingot::engine

@@ -59,10 +59,10 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
 std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where,
                                      Options options) {
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
-  const std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
-                                       [](Engine* gone) {
-                                         if (base::fork_generation() == gone->fork_generation_) delete gone;
-                                       });
+  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
+                                 [](Engine* gone) {
+                                   if (base::fork_generation() == gone->fork_generation_) delete gone;
+                                 });
   engine->open_place();
   engine->open_log();
   return engine;

@@ -49,7 +49,8 @@ void MemtableErasures::add(std::string_view begin, std::string_view end, std::ui
   if (list_count != 0 && before != nullptr) {
     kept = const_cast<const Group**>(before->groups);  // unchanged
   } else if (!groups.empty()) {
-    kept = static_cast<const Group**>(arena_.allocate(groups.size() * sizeof(const Group*)));
+    kept = static_cast<const Group**>(
+        arena_.allocate(groups.size() * sizeof(const Group*)));  // NOLINT(bugprone-sizeof-expression)
     std::copy(groups.begin(), groups.end(), kept);
   }
   set_.store(new (arena_.allocate(sizeof(Set))) Set{erasure, list_count, groups.size(), kept},

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "base/testing.h"
@@ -39,8 +40,9 @@ DirectoryLog::~DirectoryLog() {
   if (is_child()) {
     // The threads are the parent's, and so are the locks: nothing here can be joined or given back.
     if (threads_) {
-      (void)new base::Thread(std::move(worker_));
-      (void)new base::Thread(std::move(keeper_));
+      for (base::Thread* thread : {&worker_, &keeper_}) {
+        (void)new (std::nothrow) base::Thread(std::move(*thread));
+      }
     }
     return;
   }

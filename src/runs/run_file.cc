@@ -31,7 +31,7 @@ std::string shown(std::string_view key) {
   return key.size() > kShownMax ? out + "…" : out;
 }
 
-std::uint64_t head_of(std::string_view rest) {
+std::uint64_t key_head(std::string_view rest) {
   char bytes[8] = {};
   std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
   return base::load_big64(bytes);
@@ -43,7 +43,7 @@ std::size_t Meta::partition_for(std::string_view key) const {
   const int order = key.substr(0, prefix.size()).compare(prefix);
   if (order < 0) return 0;
   if (order > 0) return partitions.size();
-  const std::uint64_t head = head_of(key.substr(prefix.size()));
+  const std::uint64_t head = key_head(key.substr(prefix.size()));
   auto first = static_cast<std::size_t>(std::lower_bound(heads.begin(), heads.end(), head) - heads.begin());
   while (first < partitions.size() && heads[first] == head && partitions[first].last_key < key) ++first;
   return first;
@@ -184,7 +184,7 @@ bool Run::Implementation::decode_meta(std::string_view raw, Meta& decoded) const
     const auto shared = std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first - first.begin();
     decoded.prefix = first.substr(0, static_cast<std::size_t>(shared));
     for (const Partition& partition : decoded.partitions) {
-      decoded.heads.push_back(head_of(std::string_view(partition.last_key).substr(decoded.prefix.size())));
+      decoded.heads.push_back(key_head(std::string_view(partition.last_key).substr(decoded.prefix.size())));
     }
   }
   if (!reader.take_varint(count) || count > reader.remaining()) return false;
