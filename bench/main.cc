@@ -112,13 +112,14 @@ int run(const Arguments& arguments) {
     }
   }
   if (progress) std::fprintf(stderr, "\r%40s\r", "");
-  if (interrupted != 0) return 130;
   report.print_tables();
+  if (interrupted != 0) std::printf("\nStopped by a signal: medians are of the rounds that were done.\n");
   if (!arguments.json_file.empty()) {
     std::ofstream file(arguments.json_file);
     file << report.to_json().dump(1) << "\n";
     if (!file.flush()) throw std::runtime_error("can't write " + arguments.json_file);
   }
+  if (interrupted != 0) return 130;
   return report.good() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -9,7 +9,7 @@
 #   scripts/bench.sh --build-only                     builds, runs nothing
 #
 # Debian compiles RocksDB and LevelDB with assertions, so release builds of both are made from Debian's source packages,
-# once, in ${XDG_CACHE_HOME:-~/.cache}/ingot-bench (RocksDB: a quarter of an hour on two cores). Remove a directory there
+# once, in ${XDG_CACHE_HOME:-~/.cache}/ingot-bench (RocksDB: some minutes on two cores). Remove a directory there
 # to have it made again. Where that can't be done the system's libraries are used, and the report says so.
 #   JOBS      how many compilers at once (default: all cores)
 set -euo pipefail
@@ -25,15 +25,7 @@ case "${1:-}" in
   -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
 esac
 
-# What the peers need to be built. Missing ones are named; what can't be built is left out, loudly.
-wanted=(liblmdb-dev libsqlite3-dev libsnappy-dev liblz4-dev libzstd-dev libcli11-dev nlohmann-json3-dev)
-if command -v dpkg-query >/dev/null; then
-  missing=()
-  for package in "${wanted[@]}"; do
-    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-  done
-  [ "${#missing[@]}" -eq 0 ] || say "not installed, so some peers may be missing or slower: ${missing[*]}"
-fi
+"$here/scripts/install-dependencies.sh" bench
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

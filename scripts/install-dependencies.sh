@@ -3,15 +3,18 @@
 #
 #   scripts/install-dependencies.sh build    to build the library and the command
 #   scripts/install-dependencies.sh test     also to run all tests
+#   scripts/install-dependencies.sh bench    to build the library, and what it is compared with
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config git ca-certificates libxxhash-dev liblz4-dev libzstd-dev libcli11-dev nlohmann-json3-dev)
 test=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev python3 procps)
+bench=(liblmdb-dev libsqlite3-dev libsnappy-dev dpkg-dev)
 
 case "${1:-}" in
   build) packages=("${build[@]}") ;;
   test) packages=("${build[@]}" "${test[@]}") ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  bench) packages=("${build[@]}" "${bench[@]}") ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 command -v dpkg-query >/dev/null || { echo "install-dependencies.sh: no dpkg here; install these yourself: ${packages[*]}" >&2; exit 0; }

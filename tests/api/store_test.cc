@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/expect_error.h"
+#include "base/testing.h"
 #include "ingot/ingot.h"
 #include "support/temporary_directory.h"
 
@@ -428,6 +429,24 @@ TEST(Copies, AreStoresOfTheirOwn) {
   kSpace.put(copy, "k", "goes on by itself");
   EXPECT_FALSE(kSpace.get(store, "k"));
   EXPECT_GT(copy.version(), 600U) << "versions go on where they were";
+}
+
+// Whether what a commit said is there when the store is opened again.
+bool is_kept() {
+  const TemporaryDirectory directory;
+  {
+    Store store = open(directory.path());
+    kSpace.put(store, "k", "v");
+  }
+  return kSpace.get(open(directory.path()), "k").has_value();
+}
+
+TEST(Commits, AreThereWhenTheStoreIsOpenedAgain) {
+  EXPECT_TRUE(is_kept());
+  base::set_break(base::Break::engine_ack_before_append, true);
+  const bool kept = is_kept();
+  base::set_break(base::Break::engine_ack_before_append, false);
+  EXPECT_FALSE(kept) << "a commit that is not in the log was not missed";
 }
 
 TEST(Copies, ThatWereKilledAtTheLastStepAreBegunAnewUntilTheyAreOpened) {
