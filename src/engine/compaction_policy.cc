@@ -32,8 +32,9 @@ std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Eff
   const std::uint64_t oldest = newest_first[count - 1].bytes;
   const Window everything{0, count};
   if (effort == Effort::complete) return everything;
-  // Small enough to be merged in a blink, or worth it: one run is what reads like best.
-  if (effort == Effort::idle && (oldest + above <= 16 * kTierBytes || above * 10 >= oldest)) return everything;
+  // Small enough to be merged in a blink, or worth it: one run is what reads like best. But not all of it for a little.
+  const bool small = oldest + above <= 16 * kTierBytes && above * 50 >= oldest;
+  if (effort == Effort::idle && (small || above * 10 >= oldest)) return everything;
 
   // Tiers: the longest stretch of newest runs that is due, so that a merge takes whatever is smaller along.
   std::size_t in_tier = 0;

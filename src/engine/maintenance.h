@@ -56,6 +56,7 @@ class Maintenance {
   void drive(const char* what, std::string& problem, bool (Maintenance::*work)());
   bool flush_some();
   bool flush(Effort effort);
+  bool is_idle();
   bool compact_some();
   bool compact(Effort effort);
   std::uint64_t flush_needs();

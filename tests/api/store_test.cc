@@ -449,6 +449,19 @@ TEST(Commits, AreThereWhenTheStoreIsOpenedAgain) {
   EXPECT_FALSE(kept) << "a commit that is not in the log was not missed";
 }
 
+TEST(Upkeep, AStoreAtRestHasItsRecordsInOneRun) {
+  const TemporaryDirectory directory;
+  Store store = open(directory.path(), {.durability = Durability::process});
+  for (int i = 0; i < 3000; ++i) kSpace.put(store, key(i), std::string(1000, 'v'));
+  const auto give_up = std::chrono::steady_clock::now() + 20s;
+  while (store.stats().memtable_bytes > 1 << 20 && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(50ms);
+  }
+  EXPECT_LE(store.stats().memtable_bytes, 1U << 20);
+  EXPECT_EQ(store.stats().runs, 1U);
+  EXPECT_EQ(kSpace.get(store, key(2999))->size(), 1000U);
+}
+
 TEST(Copies, ThatWereKilledAtTheLastStepAreBegunAnewUntilTheyAreOpened) {
   const TemporaryDirectory directory;
   Store store = open(directory.at("store"));

@@ -75,6 +75,8 @@ TEST(CompactionPolicy, IdleMakesASmallStoreOneRun) {
   const auto window = pick_compaction(std::vector{run(kUnit), run(kUnit)}, Effort::idle);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->count, 2U);
+  EXPECT_TRUE(pick_compaction(std::vector{run(kUnit / 4), run(kUnit * 10)}, Effort::idle));
+  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit / 16), run(kUnit * 10)}, Effort::idle)) << "not for so little";
   EXPECT_FALSE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::idle));
   EXPECT_TRUE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::complete));
 }
