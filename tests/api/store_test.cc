@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -185,6 +186,35 @@ TEST(Snapshots, KeepTheirFilesAndGiveThemBack) {
   store.settle();
   for (int i = 0; i < 100 && store.stats().pinned_bytes != 0; ++i) std::this_thread::sleep_for(50ms);
   EXPECT_EQ(store.stats().pinned_bytes, 0U);
+}
+
+// A snapshot of one handle, whose files another handle replaces before the first has opened any of them. How many
+// records it then has; nothing: they can't be read any more.
+std::optional<std::size_t> seen_by_a_snapshot_of_another_handle() {
+  const TemporaryDirectory directory;
+  Store first = open(directory.path(), {.durability = Durability::process});
+  for (int i = 0; i < 100; ++i) kSpace.put(first, key(i), "v");
+  first.settle();
+  const Store second = open(directory.path(), {.durability = Durability::process});
+  const Snapshot then = second.snapshot();
+  kSpace.erase_range(first, all());
+  first.settle();
+  try {
+    return everything(then).size();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+TEST(Snapshots, KeepTheirFilesWhateverOtherHandlesDo) {
+  EXPECT_EQ(seen_by_a_snapshot_of_another_handle(), 100U);
+}
+
+TEST(Snapshots, WouldMissTheirFilesIfTheyWereDeletedEarly) {
+  base::set_break(base::Break::engine_delete_early, true);
+  const std::optional<std::size_t> seen = seen_by_a_snapshot_of_another_handle();
+  base::set_break(base::Break::engine_delete_early, false);
+  EXPECT_FALSE(seen.has_value());
 }
 
 TEST(Handles, LeaveMaintenanceToTheOneThatDoesIt) {
