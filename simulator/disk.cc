@@ -183,7 +183,7 @@ FileImage* Disk::image(std::string_view path) {
 bool Disk::damage(std::string_view path, std::uint64_t offset, Damage kind) {
   HostMemory host;
   FileImage* const at = image(path);
-  if (at == nullptr || !at->damage(offset, kind, chance_)) return false;
+  if (at == nullptr || !scheduler_.choices().take(Optional::fault) || !at->damage(offset, kind, chance_)) return false;
   scheduler_.trace().event("damage", static_cast<std::uint64_t>(kind), offset, path);
   scheduler_.report().count(kind == Damage::bit_flip     ? Fault::bit_flip
                             : kind == Damage::unreadable ? Fault::unreadable
@@ -207,7 +207,7 @@ void Disk::take_time(std::uint64_t low_nanos, std::uint64_t high_nanos) {
 }
 
 bool Disk::strikes(std::uint32_t per_million, Fault fault) {
-  if (!chance_.per_million(per_million)) return false;
+  if (!chance_.per_million(per_million) || !scheduler_.choices().take(Optional::fault)) return false;
   scheduler_.report().count(fault);
   scheduler_.trace().event("fault", 0, 0, fault_name(fault));
   return true;
@@ -218,7 +218,7 @@ bool Disk::out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t by
   if (needed == 0) return false;
   if (!full() && chance_.per_million(profile_.full_begins)) {
     const auto lasts = static_cast<std::int64_t>(chance_.magnitude(1'000'000, 2'000'000'000));
-    full_until_ = scheduler_.time() + base::Duration(lasts);
+    if (scheduler_.choices().take(Optional::fault)) full_until_ = scheduler_.time() + base::Duration(lasts);
   }
   if (!full() && pages_used() + needed <= pages_max_) return false;
   scheduler_.report().count(Fault::no_space);
@@ -505,6 +505,7 @@ IoError Disk::sync_file(Open& open) {
     if (chance_.per_million(profile_.deadly_sync)) {
       const std::uint64_t steps = chance_.magnitude(1, 500);
       const bool all = chance_.one_in(2);
+      if (!scheduler_.choices().take(Optional::event)) return IoError(EIO);
       for (const auto& process : scheduler_.processes()) {
         if (!process->running() || process->number() == 0) continue;
         if (all || process.get() == open.process) scheduler_.kill_after(*process, steps);

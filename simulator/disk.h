@@ -33,6 +33,7 @@ class Disk final : public storage::Directory {
   [[nodiscard]] const FaultProfile& faults() const { return profile_; }
   /// Full from now on, or not any more.
   void set_full(bool full) { full_until_ = full ? base::kNever : base::Instant{}; }
+  void set_pages_max(std::uint64_t pages) { pages_max_ = pages; }
 
   /// The machine stops: all processes die, and the disk keeps what the chance leaves. From the director or an action.
   void lose_power();

@@ -27,9 +27,10 @@ struct Scheduler::Task {
   std::int64_t priority = 0;
 };
 
-Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report)
+Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report, Choices& choices)
     : trace_(trace),
       report_(report),
+      choices_(choices),
       schedule_(seed ^ 0x5c8e'd01e'5eed'0001ULL),
       seeds_(seed ^ 0x9207'ce55'0000'0002ULL) {
   policy_ = schedule_.percent(30) ? Policy::priorities : Policy::random;

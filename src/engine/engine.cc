@@ -4,6 +4,7 @@
 
 #include "base/testing.h"
 #include "engine/maintenance.h"
+#include "engine/run_output.h"
 
 namespace ingot::engine {
 
@@ -99,7 +100,10 @@ HeldView Engine::hold() {
     HeldView held;
     held.version = visible_version_.load(std::memory_order_acquire);
     const State* state = state_.load(std::memory_order_seq_cst);
-    if (held.version < state->floor) continue;  // flushed in between: look again
+    if (held.version < state->floor) {  // flushed in between: look again
+      base::spin_pause();
+      continue;
+    }
     held.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
     held.state = state->shared_from_this();
     return held;
@@ -112,10 +116,11 @@ bool Engine::get_newest(std::string_view key, base::FunctionRef<void(const Seen&
   {
     const base::EpochDomain::Guard guard(epochs_);
     View view;
-    do {
+    for (;; base::spin_pause()) {
       view.version = visible_version_.load(std::memory_order_acquire);
       view.state = state_.load(std::memory_order_seq_cst);
-    } while (view.version < view.state->floor);
+      if (view.version >= view.state->floor) break;
+    }
     view.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
     const Got got = get(view, key, runs::Io::none, use, why);
     if (got != Got::not_cached && got != Got::failed) return got == Got::found;
@@ -256,7 +261,11 @@ void Engine::settle() {
   require_writable();
   const LogUse use(*this);
   refresh();
-  maintenance_->settle();
+  try {
+    maintenance_->settle();
+  } catch (const OutputFailed& failure) {
+    throw Error(ErrorCode::unavailable, std::string(failure.what()) + ". Nothing is lost; try again.");
+  }
 }
 
 void Engine::close() {

@@ -14,13 +14,11 @@ namespace ingot::engine {
 
 namespace {
 
-constexpr std::uint64_t kMemoryBytesMin = 64ULL
-                                          << 20;  // two memtables, the next one, and a cache that is worth its name
 constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 
-std::uint64_t memory_budget(const Options& options) {
+std::uint64_t memory_budget(const Options& options, const Sizes& sizes) {
   if (options.memory_bytes != 0) return options.memory_bytes;
-  return std::clamp(base::machine_memory_bytes() / 4, kMemoryBytesMin, kMemoryBytesDefaultMax);
+  return std::clamp(base::machine_memory_bytes() / 4, sizes.memory_bytes_min, kMemoryBytesDefaultMax);
 }
 
 Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
@@ -39,16 +37,17 @@ Error place_error(const std::string& where, const storage::IoError& error, const
 
 }  // namespace
 
-Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options)
+Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options, const Sizes& sizes)
     : directory_(std::move(directory)),
       where_(std::move(where)),
       options_(std::move(options)),
+      sizes_(sizes),
       fork_generation_(base::fork_generation()),
-      memory_budget_(memory_budget(options_)),
+      memory_budget_(memory_budget(options_, sizes_)),
       pins_(std::make_shared<PinRegistry>()) {
-  if (options_.memory_bytes != 0 && options_.memory_bytes < kMemoryBytesMin) {
+  if (options_.memory_bytes != 0 && options_.memory_bytes < sizes_.memory_bytes_min) {
     throw Error(ErrorCode::invalid_argument, where_ + ": memory_bytes is " + std::to_string(options_.memory_bytes) +
-                                                 ", the least is " + std::to_string(kMemoryBytesMin) +
+                                                 ", the least is " + std::to_string(sizes_.memory_bytes_min) +
                                                  " (0: decided by the library)");
   }
   if (options_.deadline.count() < 0) {
@@ -56,10 +55,10 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
   }
 }
 
-std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where,
-                                     Options options) {
+std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
+                                     const Sizes& sizes) {
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
-  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
+  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options), sizes),
                                  [](Engine* gone) {
                                    if (base::fork_generation() == gone->fork_generation_) delete gone;
                                  });
@@ -145,6 +144,7 @@ void Engine::open_log() {
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
   log_options.store_id = header_.store_id;
+  log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
 
   const std::lock_guard lock(commit_mutex_);
@@ -221,6 +221,7 @@ log::Read Engine::reload(std::string& why) {
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
   log_options.store_id = header_.store_id;
+  log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {

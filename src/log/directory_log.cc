@@ -104,7 +104,11 @@ bool DirectoryLog::usable() {
 
 Version DirectoryLog::published() const {
   const Version seen = seen_version_.load(std::memory_order_acquire);
-  if (options_.read_only && !following_.load(std::memory_order_relaxed)) return seen;
+  if (options_.read_only && !following_.load(std::memory_order_relaxed)) {
+    // Nobody had the store open. If somebody has published since, it is in `live`, with another's mark.
+    if (!memory_.ready()) live_.attach();
+    if (!memory_.ready() || memory_.news_hash() == ignored_news_.load(std::memory_order_relaxed)) return seen;
+  }
   LiveCell cell;
   return memory_.load(kLivePublishedAt, cell) ? std::max<Version>(cell.version, seen) : seen;
 }
@@ -113,11 +117,15 @@ bool DirectoryLog::published_end(Goal& goal) {
   LiveCell cell;
   if (options_.read_only) {
     bool others = false;
-    following_ = live_.file && !live_.file->is_locked(kLockPresence, 1, others) && others &&
-                 memory_.load(kLivePublishedAt, cell);
+    if (!memory_.ready()) live_.attach();
+    const std::uint64_t news = memory_.ready() ? memory_.news_hash() : 0;  // before we look who is there
+    // Whoever opens the store alone first writes zeros to the cell.
+    following_ = memory_.ready() && !live_.file->is_locked(kLockPresence, 1, others) && others &&
+                 memory_.load(kLivePublishedAt, cell) && cell.segment != 0;
     if (!following_) {
       goal = Goal{};
       goal.thorough = false;
+      goal.news = news;
       return true;
     }
   } else if (!memory_.load(kLivePublishedAt, cell)) {
@@ -189,7 +197,17 @@ Read DirectoryLog::read(const Sink& sink) {
   if (!published_end(goal)) return Read::unavailable;
   if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
-  const Read outcome = read_to(goal, sink);
+  Read outcome = read_to(goal, sink);
+  // A reader may have looked at `live` when the first writer was about to make it anew.
+  for (int tries = 0; options_.read_only && tries < 10; ++tries) {
+    Goal now;
+    if (outcome != Read::gone && outcome != Read::corrupt) break;
+    if (!published_end(now) || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
+    goal = now;
+    diverged_ = false;
+    outcome = read_to(goal, sink);
+  }
+  if (outcome == Read::caught_up && goal.sequence == kToTheEnd) outcome = end_alone(goal.news);
   healed_ += reader_.healed() - healed;
   if (outcome != Read::caught_up) set_why(outcome == Read::gone && diverged_ ? kDiverged : reader_.why());
   const Cursor& cursor = reader_.cursor();
@@ -224,6 +242,32 @@ void DirectoryLog::advance_tail() {
   tail_ = read;
   tail_segment_ = reader_.segment();
   tail_losses_ = losses_seen_;
+}
+
+// A reader that follows nobody has read to the end of a segment. If there are later ones, that was not the log's end:
+// writers have come, and gone, and collected what is between. And what a writer left without having synced it is synced
+// before anybody sees it.
+Read DirectoryLog::end_alone(std::uint64_t news) {
+  SegmentFiles::Listing listing;
+  storage::IoError failed = files_.list(listing);
+  if (!failed && !listing.segments.empty() && listing.segments.back() > reader_.cursor().segment) {
+    base::probe("log: a reader that followed nobody fell behind");
+    diverged_ = true;
+    return Read::gone;
+  }
+  const Cursor& cursor = reader_.cursor();
+  if (!failed && cursor.chain.sequence > std::max(cursor.durable, synced_alone_)) {
+    failed = reader_.segment()->file->sync_data();
+    if (!failed) failed = directory_.sync_directory("log");
+    if (failed.code() == EROFS || failed.code() == EINVAL) failed = {};  // it can't be written, so nothing waits to be
+    if (!failed) synced_alone_ = cursor.chain.sequence;
+  }
+  if (failed) {
+    set_why("looking for the end of the log in " + directory_.where() + ": " + failed.text());
+    return Read::unavailable;
+  }
+  ignored_news_.store(news, std::memory_order_relaxed);
+  return Read::caught_up;
 }
 
 void DirectoryLog::repair(LogReader& reader) {
@@ -401,15 +445,16 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
   for (;;) {
     if (is_child() || closing()) return published();
     if (options_.read_only) (void)scout();
-    const std::uint32_t news = memory_.memory ? memory_.word(kLiveNewsAt) : 0;
-    if (memory_.memory) {
+    const bool mapped = memory_.ready() && memory_.memory != nullptr;
+    const std::uint32_t news = mapped ? memory_.word(kLiveNewsAt) : 0;
+    if (mapped) {
       memory_.set_word(kLiveWaitingAt, 1);
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
     const Version now_published = published();
     const base::Instant now = base::now();
     if (now_published > version || now >= deadline) return now_published;
-    if (memory_.memory) {
+    if (mapped) {
       memory_.wait_until(kLiveNewsAt, news, std::min(deadline, now + kWaitPoll));
     } else {
       base::sleep_for(std::min<base::Duration>(kScoutPoll, deadline - now));

@@ -82,6 +82,7 @@ class DirectoryLog final : public Log {
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
   bool has_diverged();
+  Read end_alone(std::uint64_t news);
   void advance_tail();
   void repair(LogReader& reader);
   void write_repairs(LogReader& reader);
@@ -164,7 +165,9 @@ class DirectoryLog final : public Log {
   // Read-only handles without others to follow.
   base::Mutex scout_mutex_;
   std::unique_ptr<LogReader> scout_;
-  std::atomic<bool> following_{false};  // others have the store open, and `live` says how far the log goes
+  std::atomic<bool> following_{false};          // others have the store open, and `live` says how far the log goes
+  std::atomic<std::uint64_t> ignored_news_{0};  // what it said when nobody had it open
+  std::uint64_t synced_alone_ = 0;              // under the owner's lock: entries up to here were synced by a reader
 
   // The tail as whoever holds the commit lock knows it; guarded by mutex_.
   mutable base::Mutex mutex_;

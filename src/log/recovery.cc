@@ -130,7 +130,11 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
     return Read::corrupt;
   }
   adopt_tail(reader_.cursor(), reader_.segment());
-  if (options_.read_only) return Read::caught_up;
+  if (options_.read_only) {
+    const Read end = goal.sequence == kToTheEnd ? end_alone(goal.news) : Read::caught_up;
+    if (end != Read::caught_up) why = this->why();
+    return end;
+  }
   if (const Read left = remove_leftovers(why); left != Read::caught_up) return left;
   if (reader_.has_repairs()) repair(reader_);
   if (const auto failed = clear_unreadable_end()) {

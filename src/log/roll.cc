@@ -149,7 +149,8 @@ bool DirectoryLog::choose_number() {
     next_number_ = tail_.segment + 1;
     return true;
   }
-  for (;; ++next_number_) {
+  // Others may have gone on since the roll became due.
+  for (next_number_ = std::max(next_number_, tail_.segment + 1);; ++next_number_) {
     storage::IoError failed;
     switch (files_.presence(next_number_, failed)) {
       case SegmentFiles::Presence::missing:
