@@ -106,6 +106,7 @@ class Session {
   const ProcessPlan& plan_;
   Store& store_;
   std::atomic<bool> over_ = false;
+  std::atomic<std::uint32_t> failures_ = 0;  // one after the other
 };
 
 // A transaction in the making, and the record of it. In the process's memory.
@@ -313,13 +314,16 @@ bool Session::tolerate(const char* what, Call call) {
   std::string wrong;  // said outside of the handler: a fiber that ends there leaves the exception behind
   try {
     call();
+    failures_ = 0;
     return true;
   } catch (const Error& error) {
     wrong = judge_error(shared_, plan_.read_only, what, error);
     if (error.code() == ErrorCode::closed) over_ = true;
   }
   if (!wrong.empty()) world().scheduler.fail("engine: " + wrong);
-  base::sleep_for(1ms);
+  // As an application does: it tries again, and waits longer each time.
+  const std::uint32_t failures = failures_.fetch_add(1);
+  base::sleep_for(1ms * (std::int64_t{1} << std::min<std::uint32_t>(failures, 19)));
   return false;
 }
 

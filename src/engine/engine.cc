@@ -251,8 +251,16 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
 void Engine::sync() {
   const LogUse use(*this);
   if (options_.read_only) return;
-  const std::shared_ptr<log::Log> log = shared_log();
-  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  for (;;) {
+    const std::shared_ptr<log::Log> log = shared_log();
+    if (log->sync(deadline)) return;
+    // If we had fallen behind, it is being opened anew: then that one has what was to be synced.
+    {
+      const std::lock_guard lock(commit_mutex_);
+      catch_up();
+    }
+    if (shared_log() != log) continue;
     throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
   }
 }

@@ -19,6 +19,8 @@ namespace {
 // A group takes no more than this beside its first transaction: the log's writes stay short.
 constexpr std::size_t kGroupBytesMax = 1 << 20;
 constexpr std::size_t kGroupCountMax = 4096;
+// Nor does it wait, awake, longer than this for others to join, however slow the device is.
+constexpr base::Duration kGatherMax = std::chrono::milliseconds(1);
 // How long anybody waits for the elder.
 constexpr base::Duration kElderPatience = std::chrono::milliseconds(20);
 
@@ -179,7 +181,7 @@ void Engine::gather(Group& group) {
     durable = group.requests.front()->transaction->durability == Durability::disk;
   }
   if (durable && group.size.load(std::memory_order_relaxed) < usual_group_size_) {
-    const base::Instant patience = base::now() + usual_sync_ / 4;
+    const base::Instant patience = base::now() + std::min(usual_sync_ / 4, kGatherMax);
     while (group.size.load(std::memory_order_relaxed) < usual_group_size_ && base::now() < patience)
       base::yield_thread();
   }

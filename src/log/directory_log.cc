@@ -103,11 +103,22 @@ bool DirectoryLog::usable() {
 }
 
 Version DirectoryLog::published() const {
+  const Version told = told_version();
+  if (!options_.read_only || !memory_.ready()) return told;
+  // Those whom a reader follows may all be gone, and another making `live` anew; if it follows nobody, somebody may have
+  // come.
+  LiveCell cell;
+  const bool must_look = following_.load(std::memory_order_relaxed)
+                             ? !memory_.load(kLivePublishedAt, cell) || cell.segment == 0
+                             : memory_.news_hash() != ignored_news_.load(std::memory_order_relaxed);
+  return must_look ? told + 1 : told;
+}
+
+Version DirectoryLog::told_version() const {
   const Version seen = seen_version_.load(std::memory_order_acquire);
   if (options_.read_only && !following_.load(std::memory_order_relaxed)) {
-    // Nobody had the store open. If somebody has published since, it is in `live`, with another's mark.
     if (!memory_.ready()) live_.attach();
-    if (!memory_.ready() || memory_.news_hash() == ignored_news_.load(std::memory_order_relaxed)) return seen;
+    return seen;
   }
   LiveCell cell;
   return memory_.load(kLivePublishedAt, cell) ? std::max<Version>(cell.version, seen) : seen;
@@ -443,7 +454,7 @@ Version DirectoryLog::durable() const {
 
 Version DirectoryLog::wait(Version version, base::Instant deadline) {
   for (;;) {
-    if (is_child() || closing()) return published();
+    if (is_child() || closing()) return told_version();
     if (options_.read_only) (void)scout();
     const bool mapped = memory_.ready() && memory_.memory != nullptr;
     const std::uint32_t news = mapped ? memory_.word(kLiveNewsAt) : 0;
@@ -451,7 +462,7 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
       memory_.set_word(kLiveWaitingAt, 1);
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
-    const Version now_published = published();
+    const Version now_published = told_version();
     const base::Instant now = base::now();
     if (now_published > version || now >= deadline) return now_published;
     if (mapped) {
@@ -466,14 +477,14 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
 Version DirectoryLog::scout() {
   std::lock_guard guard(scout_mutex_);
   Goal goal;
-  if (!scout_ || !published_end(goal) || following_) return published();
+  if (!scout_ || !published_end(goal) || following_) return told_version();
   scout_->refresh();
   (void)scout_->walk(goal, nullptr);
   const Version found = scout_->cursor().chain.version;
   Version seen = seen_version_.load(std::memory_order_relaxed);
   while (found > seen && !seen_version_.compare_exchange_weak(seen, found)) {
   }
-  return published();
+  return told_version();
 }
 
 void DirectoryLog::release(std::uint64_t segment) {

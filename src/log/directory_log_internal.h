@@ -82,6 +82,7 @@ class DirectoryLog final : public Log {
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
   bool has_diverged();
+  [[nodiscard]] Version told_version() const;
   Read end_alone(std::uint64_t news);
   void advance_tail();
   void repair(LogReader& reader);
@@ -227,6 +228,9 @@ inline constexpr base::Duration kStandBack = std::chrono::microseconds(200);
 inline constexpr base::Duration kKeeperPause = std::chrono::microseconds(100);
 inline constexpr base::Duration kKeeperPauseMax = std::chrono::milliseconds(5);
 inline constexpr base::Duration kRetry = std::chrono::milliseconds(1);
+// Whoever holds the lock for longer than this is stopped, or its device is: then it is asked less often.
+inline constexpr base::Duration kRetryOften = std::chrono::milliseconds(200);
+inline constexpr base::Duration kRetryMax = std::chrono::milliseconds(20);
 inline constexpr base::Duration kSpareRetry = std::chrono::seconds(1);
 inline constexpr base::Duration kBackOffMax = std::chrono::milliseconds(200);
 inline constexpr base::Duration kUndecidedMax = std::chrono::seconds(30);

@@ -2,6 +2,7 @@
 #include "log/live.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -85,6 +86,7 @@ storage::IoError make_anew(storage::File& file, const base::Hash128& store_id) {
   base::store_little<std::uint32_t>(bytes.data() + kLiveFormatAt, kLiveFormat);
   base::store_hash(bytes.data() + kLiveStoreAt, store_id);
   base::store_little(bytes.data() + kLiveSyncingAt, syncing);
+  base::store_little(bytes.data() + kLiveHolderTokenAt, base::random_u64());  // readers see that it is another life
   return file.write_at(0, bytes);
 }
 
@@ -132,16 +134,19 @@ void Live::Implementation::attach() {
 }
 
 std::uint64_t LiveMemory::news_hash() const {
-  LiveCell cell;
-  if (!load(kLivePublishedAt, cell)) return 0;
-  char holder[8] = {};
-  std::size_t got = 0;
+  std::array<char, 2 * kLiveCellBytes + 8> bytes{};
   if (memory != nullptr) {
-    base::store_little(holder, number(kLiveHolderTokenAt));
-  } else if (file->read_at(kLiveHolderTokenAt, holder, got)) {
-    return 0;
+    for (std::size_t at = 0; at < 2 * kLiveCellBytes; at += 8) {
+      base::store_little(bytes.data() + at, number(kLivePublishedAt + at));
+    }
+    base::store_little(bytes.data() + 2 * kLiveCellBytes, number(kLiveHolderTokenAt));
+  } else {
+    std::size_t got = 0;
+    const std::span<char> all(bytes);
+    (void)file->read_at(kLivePublishedAt, all.first(2 * kLiveCellBytes), got).code();
+    (void)file->read_at(kLiveHolderTokenAt, all.last(8), got).code();
   }
-  return base::hash64({holder, sizeof holder}, cell_check(cell, key)) | 1;
+  return base::hash64({bytes.data(), bytes.size()}, key);
 }
 
 bool LiveMemory::load(std::size_t at, LiveCell& cell) const {

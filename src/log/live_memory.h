@@ -29,7 +29,7 @@ class LiveMemory {
 
   /// False: it holds no such thing: it was damaged.
   bool load(std::size_t at, LiveCell& cell) const;
-  /// What changes with each entry that is published, and with each handle that publishes.
+  /// What changes with each entry that is published, and with each handle that publishes or makes it anew.
   [[nodiscard]] std::uint64_t news_hash() const;
   void store(std::size_t at, const LiveCell& cell);
 

@@ -97,7 +97,8 @@ class Log {
  public:
   virtual ~Log() = default;  // ends like a kill; see close()
 
-  // The newest version known to be published by any process: what a read that begins now must see. One atomic load.
+  // The newest version known to be published by any process: what a read that begins now must see. One atomic load. To a
+  // read-only handle that has to look into the log to know, it says one more than it has read.
   [[nodiscard]] virtual Version published() const = 0;
 
   // Passes what was published since position() to `sink`.

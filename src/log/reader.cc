@@ -299,6 +299,7 @@ Read LogReader::nothing_follows(const Goal& goal) {
 
 Read LogReader::walk(const Goal& goal, const Sink* sink) {
   bool looked = successor_ != nullptr;
+  bool looked_again = false;
   while (cursor_.chain.sequence < goal.sequence) {
     Read trouble = Read::caught_up;
     if (!looked && goal.segment > cursor_.segment) {
@@ -333,6 +334,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
           return Read::gone;
         }
         if (found.bare_end > 0) heal_parity(found);
+        looked_again = false;
         continue;
       case Step::newer_format:
         why_ = "an entry in " + place() + " was written by a newer release";
@@ -357,7 +359,12 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
       return Read::gone;
     }
     if (heal()) continue;
-    return nothing_follows(goal);
+    const Read end = nothing_follows(goal);
+    if (end != Read::corrupt || looked_again) return end;
+    // Who reads while others append may have looked here before, and behind it after, they did.
+    looked_again = true;
+    window_->refresh();
+    looked = successor_ != nullptr;
   }
   return Read::caught_up;
 }
