@@ -47,6 +47,19 @@ bool Choices::is_left_out(Optional kind, std::uint64_t number) const {
   return after != ranges.begin() && number < after[-1].end;
 }
 
+Choices::Counts Choices::counts() const {
+  Counts counts;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) counts[kind] = {kinds_[kind].asked, kinds_[kind].left_out};
+  return counts;
+}
+
+void Choices::set_counts(const Counts& counts) {
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    kinds_[kind].asked = counts[kind].first;
+    kinds_[kind].left_out = counts[kind].second;
+  }
+}
+
 void Choices::leave_out(Optional kind, std::uint64_t first, std::uint64_t end) {
   if (first >= end) return;
   std::vector<Range>& ranges = kinds_[static_cast<std::size_t>(kind)].ranges;

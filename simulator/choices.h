@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ingot::simulator {
@@ -27,6 +28,9 @@ class Choices {
   /// How many asked so far, and how many of these were to be.
   [[nodiscard]] std::uint64_t asked(Optional kind) const { return kinds_[static_cast<std::size_t>(kind)].asked; }
   [[nodiscard]] std::uint64_t taken(Optional kind) const;
+  using Counts = std::array<std::pair<std::uint64_t, std::uint64_t>, kKinds>;  // asked, left out
+  [[nodiscard]] Counts counts() const;
+  void set_counts(const Counts& counts);  ///< as a run elsewhere had them
 
   void leave_out(Optional kind, std::uint64_t first, std::uint64_t end);
   [[nodiscard]] bool is_left_out(Optional kind, std::uint64_t number) const;

@@ -69,6 +69,7 @@ struct Report {
   std::uint64_t switches = 0;
   std::uint64_t disk_calls = 0;
   std::uint64_t processes = 0;
+  std::uint64_t virtual_micros = 0;  ///< that passed on the simulated clocks
   std::array<std::uint64_t, kFaultCount> faults{};
   std::map<std::string, std::uint64_t, std::less<>> outcomes;  ///< what the operations came to
   std::map<std::string, std::uint64_t, std::less<>> probes;    ///< rare branches of the code that ran

@@ -38,6 +38,7 @@ Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report, Choices& 
   change_distance_ = schedule_.magnitude(50, 20'000);
   next_change_ = schedule_.below(change_distance_ * 2) + 1;
   now_ = base::Instant(base::Duration(1'000'000'000 + static_cast<std::int64_t>(schedule_.below(1'000'000'000))));
+  began_ = now_;
 }
 
 Scheduler::~Scheduler() {
@@ -68,6 +69,7 @@ std::string Scheduler::run(std::function<void()> director) {
   }
   running_ = false;
   report_.steps += steps_;
+  report_.virtual_micros += static_cast<std::uint64_t>((now_ - began_).count() / 1000);
   return failure_;
 }
 

@@ -154,6 +154,7 @@ class Scheduler final : public base::Simulation {
 
   StackPool stacks_;
   base::Instant now_;
+  base::Instant began_;
   base::Instant next_event_ = base::kNever;  // the earliest deadline or end of a pause; may be too early
   std::int64_t wall_offset_micros_ = 0;
   std::uint64_t steps_ = 0;

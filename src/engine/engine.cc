@@ -69,12 +69,12 @@ std::shared_ptr<log::Log> Engine::shared_log() const {
 
 void Engine::refresh() {
   require_open();
-  Version published = 0;
-  {
+  const auto look = [this] {
     const base::EpochDomain::Guard guard(epochs_);
     if (closed_.load(std::memory_order_seq_cst)) require_open();  // close waits for guards that came before it
-    published = log_.load(std::memory_order_acquire)->published();
-  }
+    return log_.load(std::memory_order_acquire)->published();
+  };
+  Version published = look();
   if (published <= visible_version_.load(std::memory_order_acquire)) return;
   if (base::broken(base::Break::engine_stale_snapshot)) return;
   // Others published it: we catch up. If the lock is taken, its holder has caught up or does so now, and soon shows it.
@@ -91,6 +91,7 @@ void Engine::refresh() {
     }
     visible_waiters_.fetch_sub(1, std::memory_order_relaxed);
     require_open();
+    if (published == log::Log::kMustLook) published = look();
   }
 }
 

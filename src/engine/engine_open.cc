@@ -229,7 +229,7 @@ log::Read Engine::reload(std::string& why) {
     std::uint64_t healed = 0;
     const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
     if (found == CheckpointRead::failed) return log::Read::unavailable;
-    if (found != CheckpointRead::found) return log::Read::corrupt;
+    if (found != CheckpointRead::found && found != CheckpointRead::none) return log::Read::corrupt;
     log_owner_->close();
     load_checkpoint(checkpoint);
     log_options.start = checkpoint.start;

@@ -103,20 +103,20 @@ bool DirectoryLog::usable() {
 }
 
 Version DirectoryLog::published() const {
-  const Version told = told_version();
+  const bool following = following_.load(std::memory_order_acquire);  // once: it may change meanwhile
+  const Version told = told_version(following);
   if (!options_.read_only || !memory_.ready()) return told;
-  // Those whom a reader follows may all be gone, and another making `live` anew; if it follows nobody, somebody may have
-  // come.
+  // Those whom a reader follows may all be gone, and another making `live` anew; if it follows nobody, somebody may
+  // have come.
   LiveCell cell;
-  const bool must_look = following_.load(std::memory_order_relaxed)
-                             ? !memory_.load(kLivePublishedAt, cell) || cell.segment == 0
-                             : memory_.news_hash() != ignored_news_.load(std::memory_order_relaxed);
-  return must_look ? told + 1 : told;
+  const bool must_look = following ? !memory_.load(kLivePublishedAt, cell) || cell.segment == 0
+                                   : memory_.news_hash() != ignored_news_.load(std::memory_order_relaxed);
+  return must_look ? kMustLook : told;
 }
 
-Version DirectoryLog::told_version() const {
+Version DirectoryLog::told_version(bool following) const {
   const Version seen = seen_version_.load(std::memory_order_acquire);
-  if (options_.read_only && !following_.load(std::memory_order_relaxed)) {
+  if (options_.read_only && !following) {
     if (!memory_.ready()) live_.attach();
     return seen;
   }
@@ -209,15 +209,7 @@ Read DirectoryLog::read(const Sink& sink) {
   if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
   Read outcome = read_to(goal, sink);
-  // A reader may have looked at `live` when the first writer was about to make it anew.
-  for (int tries = 0; options_.read_only && tries < 10; ++tries) {
-    Goal now;
-    if (outcome != Read::gone && outcome != Read::corrupt) break;
-    if (!published_end(now) || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
-    goal = now;
-    diverged_ = false;
-    outcome = read_to(goal, sink);
-  }
+  if (options_.read_only) outcome = look_again(outcome, goal, sink);
   if (outcome == Read::caught_up && goal.sequence == kToTheEnd) outcome = end_alone(goal.news);
   healed_ += reader_.healed() - healed;
   if (outcome != Read::caught_up) set_why(outcome == Read::gone && diverged_ ? kDiverged : reader_.why());
@@ -253,6 +245,19 @@ void DirectoryLog::advance_tail() {
   tail_ = read;
   tail_segment_ = reader_.segment();
   tail_losses_ = losses_seen_;
+}
+
+// A reader may have looked at `live` when the first writer was about to make it anew.
+Read DirectoryLog::look_again(Read outcome, Goal& goal, const Sink& sink) {
+  for (int tries = 0; tries < 10 && (outcome == Read::gone || outcome == Read::corrupt); ++tries) {
+    Goal now;
+    if (!published_end(now) || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
+    base::probe("log: a reader looked at `live` again");
+    goal = now;
+    diverged_ = false;
+    outcome = read_to(goal, sink);
+  }
+  return outcome;
 }
 
 // A reader that follows nobody has read to the end of a segment. If there are later ones, that was not the log's end:
@@ -454,7 +459,7 @@ Version DirectoryLog::durable() const {
 
 Version DirectoryLog::wait(Version version, base::Instant deadline) {
   for (;;) {
-    if (is_child() || closing()) return told_version();
+    if (is_child() || closing()) return told_version(following_);
     if (options_.read_only) (void)scout();
     const bool mapped = memory_.ready() && memory_.memory != nullptr;
     const std::uint32_t news = mapped ? memory_.word(kLiveNewsAt) : 0;
@@ -462,7 +467,7 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
       memory_.set_word(kLiveWaitingAt, 1);
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
-    const Version now_published = told_version();
+    const Version now_published = told_version(following_);
     const base::Instant now = base::now();
     if (now_published > version || now >= deadline) return now_published;
     if (mapped) {
@@ -477,14 +482,14 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
 Version DirectoryLog::scout() {
   std::lock_guard guard(scout_mutex_);
   Goal goal;
-  if (!scout_ || !published_end(goal) || following_) return told_version();
+  if (!scout_ || !published_end(goal) || following_) return told_version(following_);
   scout_->refresh();
   (void)scout_->walk(goal, nullptr);
   const Version found = scout_->cursor().chain.version;
   Version seen = seen_version_.load(std::memory_order_relaxed);
   while (found > seen && !seen_version_.compare_exchange_weak(seen, found)) {
   }
-  return told_version();
+  return told_version(following_);
 }
 
 void DirectoryLog::release(std::uint64_t segment) {

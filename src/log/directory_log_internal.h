@@ -82,8 +82,9 @@ class DirectoryLog final : public Log {
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
   bool has_diverged();
-  [[nodiscard]] Version told_version() const;
+  [[nodiscard]] Version told_version(bool following) const;
   Read end_alone(std::uint64_t news);
+  Read look_again(Read outcome, Goal& goal, const Sink& sink);
   void advance_tail();
   void repair(LogReader& reader);
   void write_repairs(LogReader& reader);

@@ -97,9 +97,10 @@ class Log {
  public:
   virtual ~Log() = default;  // ends like a kill; see close()
 
-  // The newest version known to be published by any process: what a read that begins now must see. One atomic load. To a
-  // read-only handle that has to look into the log to know, it says one more than it has read.
+  // The newest version known to be published by any process: what a read that begins now must see. One atomic load.
+  // kMustLook: this handle, a read-only one, has to read() to know.
   [[nodiscard]] virtual Version published() const = 0;
+  static constexpr Version kMustLook = ~Version{0};
 
   // Passes what was published since position() to `sink`.
   virtual Read read(const Sink& sink) = 0;

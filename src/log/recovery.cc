@@ -122,7 +122,8 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   Goal goal;
   if (options_.read_only && !published_end(goal)) return Read::unavailable;
   if (goal.sequence == kToTheEnd) goal.thorough = true;
-  const Read outcome = reader_.walk(goal, &sink);
+  Read outcome = reader_.walk(goal, &sink);
+  if (options_.read_only) outcome = look_again(outcome, goal, sink);
   if (outcome != Read::caught_up) return outcome;
   if (!reader_.reached_start()) {
     why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
