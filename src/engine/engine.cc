@@ -4,6 +4,7 @@
 
 #include "base/testing.h"
 #include "engine/maintenance.h"
+#include "engine/run_output.h"
 
 namespace ingot::engine {
 
@@ -256,7 +257,12 @@ void Engine::settle() {
   require_writable();
   const LogUse use(*this);
   refresh();
-  maintenance_->settle();
+  try {
+    maintenance_->settle();
+  } catch (const OutputFailed& failure) {
+    throw Error(ErrorCode::unavailable, where_ + ": can't settle: " + failure.what() +
+                                            ". Nothing is lost; it is tried again in the background.");
+  }
 }
 
 void Engine::close() {
