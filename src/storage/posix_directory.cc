@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -81,6 +82,13 @@ IoError last_error() {
   return IoError(errno);
 }
 
+// Whether a file that ends at `end` is larger than this process may make one. To write there would be a SIGXFSZ, which
+// ends an application that does not expect it; so it is not tried.
+bool is_too_large(std::uint64_t end) {
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur;
+}
+
 class PosixFile final : public File {
  public:
   explicit PosixFile(int descriptor) : descriptor_(descriptor) {}
@@ -91,6 +99,7 @@ class PosixFile final : public File {
     });
   }
   IoError write_at(std::uint64_t offset, std::string_view bytes) override {
+    if (is_too_large(offset + bytes.size())) return IoError(EFBIG);
     return write_whole(offset, bytes, [&](std::uint64_t at, std::string_view rest) {
       return ::pwrite(descriptor_.get(), rest.data(), rest.size(), static_cast<off_t>(at));
     });
@@ -108,6 +117,7 @@ class PosixFile final : public File {
     return {};
   }
   IoError truncate(std::uint64_t bytes) override {
+    if (is_too_large(bytes)) return IoError(EFBIG);
     return error_of([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); });
   }
   void will_read(std::uint64_t offset, std::uint64_t bytes) override {

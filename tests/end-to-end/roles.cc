@@ -1,6 +1,10 @@
 // Roles that several tests use.
+#include <sys/resource.h>
+
 #include <chrono>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 #include "child.h"
@@ -11,20 +15,34 @@ namespace {
 
 const Space kSpace("things");
 
+// "NAME=NUMBER" among the arguments.
+std::optional<std::uint64_t> number_in(const Arguments& arguments, const std::string& name) {
+  for (const std::string& argument : arguments) {
+    if (argument.rfind(name + "=", 0) == 0) return std::stoull(argument.substr(name.size() + 1));
+  }
+  return std::nullopt;
+}
+
 Options options_of(const Arguments& arguments) {
   Options options;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
     if (arguments[i] == "process") options.durability = Durability::process;
-    if (arguments[i].rfind("deadline=", 0) == 0)
-      options.deadline = std::chrono::milliseconds(std::stol(arguments[i].substr(9)));
   }
+  if (const auto millis = number_in(arguments, "deadline")) options.deadline = std::chrono::milliseconds(*millis);
   return options;
+}
+
+void limit(int resource, std::optional<std::uint64_t> number) {
+  if (!number) return;
+  const rlimit limits = {*number, RLIM_INFINITY};
+  if (setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) throw std::runtime_error("setrlimit failed");
 }
 
 // Does what it is told, one line at a time:
 //   put KEY VALUE · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win (commit it) ·
 //   settle
 int obey(const Arguments& arguments) {
+  limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
   Store store = open(arguments.at(0), options_of(arguments));
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
