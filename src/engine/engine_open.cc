@@ -1,4 +1,5 @@
 // Opening: the place, the header, the newest checkpoint, the log after it.
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -21,6 +22,11 @@ constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 std::uint64_t memory_budget(const Options& options) {
   if (options.memory_bytes != 0) return options.memory_bytes;
   return std::clamp(base::machine_memory_bytes() / 4, kMemoryBytesMin, kMemoryBytesDefaultMax);
+}
+
+// How many files of runs are open at once. A quarter of what the process may have: an application has sockets, too.
+std::size_t run_files_max() {
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(base::process_open_files_max() / 4, 64, 4096));
 }
 
 Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
@@ -124,7 +130,7 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
 
 void Engine::open_log() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
-  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_);
+  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_, run_files_max());
   if (options_.read_only) {
     live_ = log::Live::open_read_only(*directory_, header_.store_id);
   } else {

@@ -26,7 +26,11 @@ class OutputFailed : public std::exception {
 
 class RunOutput {
  public:
-  static constexpr std::uint64_t kFileBytes = 64ULL << 20;
+#ifdef INGOT_TESTING
+  static inline std::uint64_t file_bytes_max = 64ULL << 20;  // tests make it small, for many files
+#else
+  static constexpr std::uint64_t file_bytes_max = 64ULL << 20;
+#endif
 
   // `erasures` are written too, each to the file that covers it; with erasures the output is one file.
   RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures);

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -217,7 +218,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FullDisk, ::testing::Values("tmpfs", "ext4"),
 class FileSizeLimit : public ::testing::Test {
  protected:
   static void allow(const testing::Child& child, rlim_t bytes) {
-    const rlimit limit = {bytes, RLIM_INFINITY};
+    rlimit limit = {};
+    ASSERT_EQ(prlimit(child.pid(), RLIMIT_FSIZE, nullptr, &limit), 0);
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
     ASSERT_EQ(prlimit(child.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
   }
   static bool is_refused(const std::string& line) {

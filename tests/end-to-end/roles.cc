@@ -8,6 +8,7 @@
 #include <string>
 
 #include "child.h"
+#include "engine/run_output.h"
 #include "ingot/ingot.h"
 
 namespace ingot::testing {
@@ -34,7 +35,9 @@ Options options_of(const Arguments& arguments) {
 
 void limit(int resource, std::optional<std::uint64_t> number) {
   if (!number) return;
-  const rlimit limits = {*number, RLIM_INFINITY};
+  rlimit limits = {};
+  getrlimit(static_cast<__rlimit_resource>(resource), &limits);
+  limits.rlim_cur = *number;
   if (setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) throw std::runtime_error("setrlimit failed");
 }
 
@@ -43,6 +46,8 @@ void limit(int resource, std::optional<std::uint64_t> number) {
 //   settle
 int obey(const Arguments& arguments) {
   limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
+  limit(RLIMIT_NOFILE, number_in(arguments, "open_files"));
+  if (const auto bytes = number_in(arguments, "run_bytes")) engine::RunOutput::file_bytes_max = *bytes;
   Store store = open(arguments.at(0), options_of(arguments));
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
