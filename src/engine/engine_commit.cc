@@ -464,6 +464,7 @@ void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
 }
 
 void Engine::end_elder() {
+  if (base::fork_generation() != fork_generation_) return;  // the parent's, which it ends itself
   const std::lock_guard lock(elder_mutex_);
   elder_active_.store(false, std::memory_order_relaxed);
   elder_changed_.notify_all();

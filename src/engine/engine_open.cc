@@ -112,7 +112,7 @@ std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
 }
 
 void Engine::load_checkpoint(const Checkpoint& checkpoint) {
-  auto state = std::make_shared<State>(pins_, checkpoint.edit_number);
+  auto state = State::make(pins_, checkpoint.edit_number);
   state->active = std::make_shared<Memtable>(checkpoint.start.segment);
   state->floor = checkpoint.floor;
   state->floor_time_micros = checkpoint.floor_time_micros;
