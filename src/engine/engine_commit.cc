@@ -12,6 +12,7 @@
 #include "engine/internal_key.h"
 #include "engine/maintenance.h"
 #include "engine/merged_view.h"
+#include "engine/newer_release.h"
 
 namespace ingot::engine {
 
@@ -220,6 +221,7 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
 }
 
 Error Engine::unavailable(const std::string& what) const {
+  if (is_of_newer_release(what)) return newer_release(where_, what);
   return {ErrorCode::unavailable,
           where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends."};
 }

@@ -8,6 +8,7 @@
 #include "engine/copy.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
 #include "engine/run_output.h"
 #include "ingot/error.h"
 
@@ -183,6 +184,7 @@ void Engine::open_log() {
       log_.store(log_owner_.get(), std::memory_order_release);
       break;
     }
+    if (is_of_newer_release(why)) throw newer_release(where_, why);
     if (outcome == log::Read::corrupt) {
       throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + why + ". Nothing was changed.");
     }
@@ -218,7 +220,9 @@ void Engine::reload_from_checkpoint() {
     publish_state(std::move(made));
     return show(log().position().version, log().position().time_micros);
   }
-  if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+  if (outcome == log::Read::unavailable) {
+    throw is_of_newer_release(why) ? newer_release(where_, why) : Error(ErrorCode::unavailable, where_ + ": " + why);
+  }
   break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
   require_open();
 }

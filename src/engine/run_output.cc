@@ -59,7 +59,7 @@ void RunOutput::require_free() {
 }
 
 void RunOutput::add(const runs::Record& record) {
-  if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= file_bytes_max) end_file();
+  if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= run_file_bytes_max) end_file();
   if (writer_ == nullptr) begin_file();
   if (leave_free_ && bytes_ + writer_->file_bytes() >= check_free_at_) require_free();
   if (const storage::IoError error = writer_->add(record)) {

@@ -24,14 +24,15 @@ class OutputFailed : public std::exception {
   std::string what_;
 };
 
-class RunOutput {
- public:
+// A file that is this large is ended, and the next begun.
 #ifdef INGOT_TESTING
-  static inline std::uint64_t file_bytes_max = 64ULL << 20;  // tests make it small, for many files
+inline std::uint64_t run_file_bytes_max = 64ULL << 20;  // tests make it small, for many files
 #else
-  static constexpr std::uint64_t file_bytes_max = 64ULL << 20;
+inline constexpr std::uint64_t run_file_bytes_max = 64ULL << 20;
 #endif
 
+class RunOutput {
+ public:
   // `erasures` are written too, each to the file that covers it; with erasures the output is one file.
   RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures);
   ~RunOutput();  // what was not finished is removed

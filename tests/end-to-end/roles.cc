@@ -47,7 +47,7 @@ void limit(int resource, std::optional<std::uint64_t> number) {
 int obey(const Arguments& arguments) {
   limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
   limit(RLIMIT_NOFILE, number_in(arguments, "open_files"));
-  if (const auto bytes = number_in(arguments, "run_bytes")) engine::RunOutput::file_bytes_max = *bytes;
+  if (const auto bytes = number_in(arguments, "run_bytes")) engine::run_file_bytes_max = *bytes;
   Store store = open(arguments.at(0), options_of(arguments));
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
