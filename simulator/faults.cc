@@ -29,6 +29,8 @@ FaultProfile FaultProfile::draw(Chance& chance) {
   profile.sync_error = likelihood(1'000, 100'000);
   profile.deadly_sync = chance.percent(30) ? 200'000 : 0;
   profile.open_error = likelihood(1'000, 50'000);
+  profile.short_io = likelihood(1'000, 200'000);
+  profile.interrupted = likelihood(1'000, 200'000);
   profile.slow = likelihood(100, 10'000);
   profile.full_begins = likelihood(1'000, 100'000);
   profile.garbage_page = chance.percent(30) ? static_cast<std::uint32_t>(chance.magnitude(10'000, 500'000)) : 0;

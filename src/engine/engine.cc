@@ -4,6 +4,7 @@
 
 #include "base/testing.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
 #include "engine/run_output.h"
 
 namespace ingot::engine {
@@ -43,6 +44,7 @@ void Engine::require_open() const {
     throw Error(ErrorCode::closed, where_ + ": the store is closed. Open it again.");
   if (broken_down_.load(std::memory_order_acquire)) {
     const std::lock_guard lock(figures_mutex_);
+    if (is_of_newer_release(broken_why_)) throw newer_release(where_, broken_why_);
     throw Error(ErrorCode::closed, where_ + ": stopped before anything wrong was written, because " + broken_why_ +
                                        ". Open it again; if that says the same, keep the directory and report it.");
   }
@@ -139,6 +141,7 @@ bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<vo
 }
 
 void Engine::throw_read_failure(const std::string& why) const {
+  if (is_of_newer_release(why)) throw newer_release(where_, why);
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
   if (why.find("(ENOENT)") != std::string::npos) {
     throw Error(ErrorCode::expired,
@@ -273,7 +276,8 @@ void Engine::settle() {
   try {
     maintenance_->settle();
   } catch (const OutputFailed& failure) {
-    throw Error(ErrorCode::unavailable, std::string(failure.what()) + ". Nothing is lost; try again.");
+    throw Error(ErrorCode::unavailable, where_ + ": can't settle: " + failure.what() +
+                                            ". Nothing is lost; it is tried again in the background.");
   }
 }
 

@@ -12,6 +12,7 @@
 #include "engine/internal_key.h"
 #include "engine/maintenance.h"
 #include "engine/merged_view.h"
+#include "engine/newer_release.h"
 
 namespace ingot::engine {
 
@@ -222,6 +223,7 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
 }
 
 Error Engine::unavailable(const std::string& what) const {
+  if (is_of_newer_release(what)) return newer_release(where_, what);
   return {ErrorCode::unavailable,
           where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends."};
 }
@@ -466,6 +468,7 @@ void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
 }
 
 void Engine::end_elder() {
+  if (base::fork_generation() != fork_generation_) return;  // the parent's, which it ends itself
   const std::lock_guard lock(elder_mutex_);
   elder_active_.store(false, std::memory_order_relaxed);
   elder_changed_.notify_all();

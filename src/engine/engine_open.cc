@@ -1,4 +1,5 @@
 // Opening: the place, the header, the newest checkpoint, the log after it.
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "engine/copy.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
 #include "engine/run_output.h"
 #include "ingot/error.h"
 
@@ -19,6 +21,11 @@ constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 std::uint64_t memory_budget(const Options& options, const Sizes& sizes) {
   if (options.memory_bytes != 0) return options.memory_bytes;
   return std::clamp(base::machine_memory_bytes() / 4, sizes.memory_bytes_min, kMemoryBytesDefaultMax);
+}
+
+// How many files of runs are open at once. A quarter of what the process may have: an application has sockets, too.
+std::size_t run_files_max() {
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(base::process_open_files_max() / 4, 64, 4096));
 }
 
 Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
@@ -105,7 +112,7 @@ std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
 }
 
 void Engine::load_checkpoint(const Checkpoint& checkpoint) {
-  auto state = std::make_shared<State>(pins_, checkpoint.edit_number);
+  auto state = State::make(pins_, checkpoint.edit_number);
   state->active = std::make_shared<Memtable>(checkpoint.start.segment);
   state->floor = checkpoint.floor;
   state->floor_time_micros = checkpoint.floor_time_micros;
@@ -123,7 +130,7 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
 
 void Engine::open_log() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
-  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_);
+  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_, run_files_max());
   if (options_.read_only) {
     live_ = log::Live::open_read_only(*directory_, header_.store_id);
   } else {
@@ -177,6 +184,7 @@ void Engine::open_log() {
       log_.store(log_owner_.get(), std::memory_order_release);
       break;
     }
+    if (is_of_newer_release(why)) throw newer_release(where_, why);
     if (outcome == log::Read::corrupt) {
       throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + why + ". Nothing was changed.");
     }
@@ -212,7 +220,9 @@ void Engine::reload_from_checkpoint() {
     publish_state(std::move(made));
     return show(log().position().version, log().position().time_micros);
   }
-  if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+  if (outcome == log::Read::unavailable) {
+    throw is_of_newer_release(why) ? newer_release(where_, why) : Error(ErrorCode::unavailable, where_ + ": " + why);
+  }
   break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
   require_open();
 }

@@ -204,7 +204,7 @@ class DirectoryLog final : public Log {
   base::Instant durable_at_ = base::kNever;  // a seal is due some time after; kNever: none is due
   base::Instant worker_wakes_at_ = base::kNever;
   bool spare_wanted_ = false;
-  bool spare_failed_ = false;  // the last try to make one
+  storage::IoError spare_error_;  // of the last try to make one
   base::Instant spare_retry_at_{};
 
   mutable base::Mutex words_mutex_;

@@ -60,6 +60,7 @@ Run::Implementation::Implementation(storage::Directory& where, std::string file_
       name_hash(base::hash64(std::string_view(path).substr(path.rfind('/') + 1))) {}
 
 Run::Implementation::~Implementation() {
+  cache->implementation().files.forget(file_slot_);
   if (meta_owner == nullptr) return;
   BlockCache::Implementation& blocks = cache->implementation();
   std::vector<std::atomic<CachedBlock*>*> slots;
@@ -71,6 +72,15 @@ Run::Implementation::~Implementation() {
   blocks.index_bytes.fetch_sub(meta_owner->memory_bytes, std::memory_order_relaxed);
 }
 
+std::shared_ptr<storage::File> Run::Implementation::file() {
+  std::shared_ptr<storage::File> opened;
+  if (const storage::IoError error = cache->implementation().files.get(file_slot_, directory, path, opened)) {
+    const std::lock_guard lock(mutex);
+    why = directory.where() + "/" + path + ": can't be opened: " + error.text();
+  }
+  return opened;
+}
+
 void Run::Implementation::fail(const std::string& what) {
   const std::string sentence = directory.where() + "/" + path + ": " + what;
   {
@@ -80,7 +90,7 @@ void Run::Implementation::fail(const std::string& what) {
   if (on_message) on_message(sentence);
 }
 
-std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle,
+std::string Run::Implementation::read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
                                              std::uint64_t& covered_bytes) {
   std::string trouble = "both footers are damaged";
   for (int copy = 1; copy <= 2; ++copy) {
@@ -88,7 +98,7 @@ std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& m
     char footer[kFooterBytes];
     std::size_t got = 0;
     const std::uint64_t at = file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes;
-    if (const auto failed = file->read_at(at, footer, got)) trouble = "the footer can't be read: " + failed.text();
+    if (const auto failed = opened.read_at(at, footer, got)) trouble = "the footer can't be read: " + failed.text();
     if (got != sizeof footer) continue;
     const std::string_view bytes(footer, sizeof footer);
     if (bytes.substr(0, 8) != kFooterMagic || block_checksum(bytes.substr(0, kFooterBytes - 8), name_hash, 0) !=
@@ -121,21 +131,14 @@ const Meta* Run::Implementation::open(Io io) {
   if (io == Io::none) return nullptr;
   auto decoded = std::make_unique<Meta>();
   Handle handle;
-  {
-    const std::lock_guard lock(mutex);
-    if (file == nullptr) {
-      if (const storage::IoError error = directory.open(path, storage::OpenMode::read, file)) {
-        why = directory.where() + "/" + path + ": can't be opened: " + error.text();
-        return nullptr;
-      }
-    }
-  }
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return nullptr;
   std::uint64_t file_bytes = 0;
-  if (const storage::IoError error = file->size(file_bytes)) {
+  if (const storage::IoError error = reading->size(file_bytes)) {
     fail(error.text());
     return nullptr;
   }
-  if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes); !trouble.empty()) {
+  if (const std::string trouble = read_footer(*reading, file_bytes, handle, decoded->covered_bytes); !trouble.empty()) {
     fail(trouble + "; all of its keys, \"" + shown(summary.smallest) + "\" to \"" + shown(summary.largest) +
          "\", can't be read");
     return nullptr;
@@ -232,9 +235,11 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
     fail("an index entry makes no sense; " + keys() + " can't be read");
     return false;
   }
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return false;
   std::string stored(handle.stored_bytes, '\0');
   std::size_t got = 0;
-  const storage::IoError error = file->read_at(handle.offset, stored, got);
+  const storage::IoError error = reading->read_at(handle.offset, stored, got);
   if (error && error.code() != EIO) {
     fail("block at " + std::to_string(handle.offset) + ": " + error.text());
     return false;
@@ -245,8 +250,10 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
   Handle unused;
   std::uint64_t file_bytes = 0;
-  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered).empty())) covered = 0;
-  ParityReader parity(*file, covered);
+  if (covered == 0 && (reading->size(file_bytes) || !read_footer(*reading, file_bytes, unused, covered).empty())) {
+    covered = 0;
+  }
+  ParityReader parity(*reading, covered);
   std::uint64_t healed = 0;
   std::uint64_t lost = 0;
   if (covered != 0) (void)parity.read(handle.offset, handle.stored_bytes, stored, healed, lost);
@@ -285,8 +292,10 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
 
 bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sectors) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return false;
   ParityBuilder builder;
-  ParityReader parity(*file, opened.covered_bytes);
+  ParityReader parity(*reading, opened.covered_bytes);
   std::string covered;
   std::uint64_t lost = 0;
   for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
@@ -302,7 +311,7 @@ bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sector
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool same = !file->read_at(opened.covered_bytes + at, found, got) && got == kSectorBytes &&
+    const bool same = !reading->read_at(opened.covered_bytes + at, found, got) && got == kSectorBytes &&
                       std::memcmp(found, wanted.data() + at, kSectorBytes) == 0;
     sectors += same ? 0 : 1;
   }
@@ -312,7 +321,7 @@ bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sector
   std::size_t got_first = 0;
   std::size_t got_second = 0;
   const std::uint64_t footers = opened.covered_bytes + wanted.size();
-  if (file->read_at(footers, first, got_first) || file->read_at(footers + kSectorBytes, second, got_second) ||
+  if (reading->read_at(footers, first, got_first) || reading->read_at(footers + kSectorBytes, second, got_second) ||
       got_first != kSectorBytes || got_second != kSectorBytes || std::memcmp(first, second, kSectorBytes) != 0) {
     ++sectors;
   }
