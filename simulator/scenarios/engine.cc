@@ -23,12 +23,12 @@ class Director {
   explicit Director(World& world) : world_(world), chance_(world.chance), shared_(world) {}
 
   void run() {
-    world_.scheduler.set_steps_max(20'000'000);
+    world_.scheduler.set_steps_max(40'000'000);
     const bool faults = chance_.percent(45);
     pauses_ = chance_.percent(20);
     damages_ = chance_.percent(40);
     const bool small_disk = chance_.percent(12);
-    const std::uint64_t pages = chance_.magnitude(400, 4'000);
+    const std::uint64_t segments = chance_.magnitude(20, 200);
     shared_.workload = Workload::draw(chance_);
     profile_ = FaultProfile::draw(chance_);
     if (!faults) {
@@ -42,7 +42,7 @@ class Director {
     if (profile_.sync_error != 0) shared_.workload.process_percent = 0;
     shared_.calm = !faults && !pauses_ && !small_disk;
     shared_.writes_fail = profile_.sync_error != 0 || profile_.write_error != 0;
-    if (small_disk) world_.disk.set_pages_max(pages);
+    if (small_disk) world_.disk.set_pages_max(segments * shared_.workload.segment_bytes / kPageBytes);
     const std::uint64_t rounds = chance_.between(1, 3);
     for (std::uint64_t i = 0; i < rounds; ++i) {
       world_.disk.set_faults(profile_);

@@ -28,16 +28,17 @@ using history::Transaction;
 using history::Write;
 using TransactionOfStore = ingot::Transaction;
 
-// Values, values, counters, lists, and one record for each transaction.
+// Values, values, counters, lists, one record for each transaction, and what expires.
 struct Place {
   Space space;
   std::string prefix;  // of its keys in the history
 };
-const std::array<Place, 5> kPlaces = {Place{Space("a"), "a/"}, Place{Space("b"), "b/"}, Place{Space("c"), "c/"},
-                                      Place{Space("l"), "l/"}, Place{Space("m"), "m/"}};
+const std::array<Place, 6> kPlaces = {Place{Space("a"), "a/"}, Place{Space("b"), "b/"}, Place{Space("c"), "c/"},
+                                      Place{Space("l"), "l/"}, Place{Space("m"), "m/"}, Place{Space("e"), "e/"}};
 constexpr std::size_t kCounters = 2;
 constexpr std::size_t kLists = 3;
 constexpr std::size_t kMarkers = 4;
+constexpr std::size_t kExpiring = 5;  // not in the history, which knows of no time
 
 engine::Sizes sizes_of(const Workload& workload) {
   engine::Sizes sizes;
@@ -116,6 +117,7 @@ class Body {
 
   void read_some(Reader where, std::uint64_t count, base::Random& random);
   void step(TransactionOfStore& tx);
+  void look_for_expired(Reader where, std::int64_t wall_before);
   void put_marker(TransactionOfStore& tx);
   Transaction seen;
 
@@ -135,6 +137,7 @@ class Body {
   std::uint64_t id_;
   base::Random& random_;
   std::uint64_t values_ = 0;
+  bool expiring_ = false;          // it wrote what expires
   std::set<std::string> own_;      // keys that it wrote
   std::set<std::string> written_;  // prefixes of places that it wrote to
   std::set<std::string> erased_;   // the same, by ranges
@@ -240,6 +243,18 @@ void Body::read_some(Reader where, std::uint64_t count, base::Random& random) {
   }
 }
 
+// What had expired before the snapshot was taken is not in it.
+void Body::look_for_expired(Reader where, std::int64_t wall_before) {
+  ++shared_.world.report.operations;
+  Scan scan = kPlaces[kExpiring].space.scan(where);
+  while (scan.next()) {
+    if (scan.expires_micros() > wall_before || shared_.world.report.counted(Fault::wall_jump) != 0) continue;
+    shared_.world.scheduler.fail("engine: a record is seen that expired " +
+                                 std::to_string(wall_before - scan.expires_micros()) +
+                                 " us ago: " + std::string(scan.key()));
+  }
+}
+
 void Body::step(TransactionOfStore& tx) {
   ++shared_.world.report.operations;
   const Place& place = kPlaces[random_.below(2)];
@@ -272,8 +287,13 @@ void Body::step(TransactionOfStore& tx) {
     seen.writes.push_back({Write::Kind::add, counters.prefix + chosen, {}, delta});
   } else if (draw < 88) {
     get(tx, kPlaces[kCounters], chosen);
-  } else if (draw < 95) {
+  } else if (draw < 93) {
     append_to_list(tx);
+  } else if (draw < 96) {
+    PutOptions options;
+    expiring_ = true;
+    options.ttl = std::chrono::microseconds(std::uint64_t{100} << random_.below(14));
+    kPlaces[kExpiring].space.put(tx, "x" + std::to_string(id_) + "." + std::to_string(++values_), "v", options);
   } else {
     const std::optional<Value> value = place.space.peek(tx, chosen);
     if (is_own(place, chosen)) return;
@@ -285,7 +305,7 @@ void Body::step(TransactionOfStore& tx) {
 }
 
 void Body::put_marker(TransactionOfStore& tx) {
-  if (seen.writes.empty()) return;
+  if (seen.writes.empty() && !expiring_) return;
   std::string key = std::to_string(id_);
   key.insert(0, 6 - std::min<std::size_t>(6, key.size()), '0');
   seen.marker = kPlaces[kMarkers].prefix + key;
@@ -465,12 +485,14 @@ void Session::read_snapshot(std::uint64_t seed) {
   base::Random random(seed);
   std::uint64_t id = 0;
   const std::int64_t invoked = history().now();
+  const std::int64_t wall_before = base::wall_micros();
   std::optional<Body> body;
   tolerate("snapshot", [&] {
     const Snapshot snapshot = store_.snapshot();
     id = history().begin(invoked, true);
     body.emplace(shared_, id, random);
     body->seen.snapshot = snapshot.version();
+    if (random.below(3) == 0) body->look_for_expired(snapshot, wall_before);
     const std::uint64_t rounds = 1 + random.below(3);
     for (std::uint64_t i = 0; i < rounds; ++i) {
       const std::uint64_t reads = 1 + random.below(4);
@@ -486,6 +508,7 @@ void dump(EngineWorld& shared, Store& store, history::FinalState& found) {
   const Snapshot snapshot = store.snapshot();
   found.version = snapshot.version();
   for (const Place& place : kPlaces) {
+    if (&place == &kPlaces[kExpiring]) continue;
     Scan scan = place.space.scan(snapshot);
     while (scan.next()) {
       const std::string_view key = scan.key();

@@ -53,23 +53,36 @@ void require_value(const char* verb, const std::string& space, std::string_view 
   }
 }
 
-std::int64_t expiry_after(const char* verb, const std::string& space, std::chrono::microseconds ttl) {
+// When a record expires: at a time, or so long after now.
+struct Expiry {
+  std::int64_t at_micros = 0;
+  std::chrono::microseconds ttl{0};
+
+  // A clock that was set back does not shorten a life: now is what readers take it for, which never goes back behind
+  // the newest commit.
+  [[nodiscard]] std::int64_t in(const engine::TransactionState& tx) const {
+    if (ttl.count() == 0) return at_micros;
+    const std::int64_t now = std::max(base::wall_micros(), tx.time_micros);
+    return ttl.count() > std::numeric_limits<std::int64_t>::max() - now ? std::numeric_limits<std::int64_t>::max()
+                                                                        : now + ttl.count();
+  }
+};
+
+Expiry expiry_after(const char* verb, const std::string& space, std::chrono::microseconds ttl) {
   if (ttl.count() < 1) {
     throw Error(ErrorCode::invalid_argument, std::string(verb) + " in space " + shown(space) + ": the ttl is " +
                                                  std::to_string(ttl.count()) + " µs, the least is 1");
   }
-  const std::int64_t now = base::wall_micros();
-  return ttl.count() > std::numeric_limits<std::int64_t>::max() - now ? std::numeric_limits<std::int64_t>::max()
-                                                                      : now + ttl.count();
+  return {0, ttl};
 }
 
-std::int64_t expiry_of(const char* verb, const std::string& space, const PutOptions& options) {
+Expiry expiry_of(const char* verb, const std::string& space, const PutOptions& options) {
   if (options.expires_micros < 0 || (options.expires_micros != 0 && options.ttl)) {
     throw Error(ErrorCode::invalid_argument,
                 std::string(verb) + " in space " + shown(space) +
                     (options.ttl ? ": ttl and expires_micros are both given" : ": expires_micros is negative"));
   }
-  return options.ttl ? expiry_after(verb, space, *options.ttl) : options.expires_micros;
+  return options.ttl ? expiry_after(verb, space, *options.ttl) : Expiry{options.expires_micros, {}};
 }
 
 // The internal bounds of a range of keys.
@@ -254,9 +267,10 @@ Scan Space::scan(Reader where, const Range& range, ScanOptions options) const {
 
 void Space::put(Writer where, std::string_view key, std::string_view value, PutOptions options) const {
   require_value("put", name_, key, value);
-  const std::int64_t expires = expiry_of("put", name_, options);
+  const Expiry expires = expiry_of("put", name_, options);
   const engine::InternalKey internal(name_, key);
-  write(where.store_, where.transaction_, [&](engine::TransactionState& tx) { tx.put(internal, value, expires); });
+  write(where.store_, where.transaction_,
+        [&](engine::TransactionState& tx) { tx.put(internal, value, expires.in(tx)); });
 }
 
 void Space::erase(Writer where, std::string_view key) const {
@@ -280,7 +294,7 @@ void Space::add(Writer where, std::string_view key, std::int64_t delta) const {
 
 bool Space::expire(Writer where, std::string_view key, std::optional<std::chrono::microseconds> ttl) const {
   require_key("expire", name_, key);
-  const std::int64_t expires = ttl ? expiry_after("expire", name_, *ttl) : 0;
+  const Expiry expires = ttl ? expiry_after("expire", name_, *ttl) : Expiry();
   const engine::InternalKey internal(name_, key);
   const auto attempt = [&](engine::TransactionState& tx) {
     std::optional<Value> value;
@@ -291,7 +305,7 @@ bool Space::expire(Writer where, std::string_view key, std::optional<std::chrono
                       ": this transaction put it with a versionstamp, which is not known yet. Give the ttl to "
                       "put_stamped.");
     }
-    if (value) tx.put(internal, *value, expires);
+    if (value) tx.put(internal, *value, expires.in(tx));
     return value.has_value();
   };
   if (where.transaction_ != nullptr) return attempt(*where.transaction_);
@@ -313,10 +327,10 @@ void Space::put_versioned(Writer where, std::string_view key_prefix, std::string
   std::string key(key_prefix);
   key.append(kVersionstampBytes, '\0');
   require_value("put_versioned", name_, key, value);
-  const std::int64_t expires = expiry_of("put_versioned", name_, options);
+  const Expiry expires = expiry_of("put_versioned", name_, options);
   const engine::InternalKey internal(name_, key);
   write(where.store_, where.transaction_,
-        [&](engine::TransactionState& tx) { tx.put_stamped_key(internal, value, expires); });
+        [&](engine::TransactionState& tx) { tx.put_stamped_key(internal, value, expires.in(tx)); });
 }
 
 void Space::put_stamped(Writer where, std::string_view key, std::string value, std::size_t offset,
@@ -328,10 +342,10 @@ void Space::put_stamped(Writer where, std::string_view key, std::string value, s
                     std::to_string(kVersionstampBytes) + " bytes at offset " + std::to_string(offset) +
                     " does not fit into the value of " + std::to_string(value.size()) + " bytes");
   }
-  const std::int64_t expires = expiry_of("put_stamped", name_, options);
+  const Expiry expires = expiry_of("put_stamped", name_, options);
   const engine::InternalKey internal(name_, key);
   write(where.store_, where.transaction_,
-        [&](engine::TransactionState& tx) { tx.put_stamped_value(internal, value, expires, offset); });
+        [&](engine::TransactionState& tx) { tx.put_stamped_value(internal, value, expires.in(tx), offset); });
 }
 
 }  // namespace ingot

@@ -9,10 +9,14 @@
 #include <string>
 
 #include "base/testing.h"
+#include "base/time.h"
 #include "engine/engine.h"
 #include "engine/internal_key.h"
+#include "engine/store_maker.h"
 #include "in_world.h"
 #include "ingot/error.h"
+#include "ingot/space.h"
+#include "ingot/store.h"
 #include "mounted.h"
 
 namespace ingot::simulator {
@@ -96,6 +100,28 @@ TEST(EngineOnADisk, KeepsWhatItAcknowledgedWhenThePowerFails) {
     const std::string failure = power_fails(seed);
     ASSERT_EQ(failure, "") << "seed " << seed;
   }
+}
+
+// The machine's clock was an hour ahead, and was set right.
+TEST(EngineOnADisk, ALifeIsAsLongAsItWasSaidWhenTheClockGoesBack) {
+  const std::string failure = in_world(1, [](World& world) {
+                                Process& process = world.scheduler.start("first", [&] {
+                                  Store store = engine::StoreMaker::make(open_engine(world));
+                                  const Space things("things");
+                                  world.scheduler.jump_wall_clock(3'600'000'000);
+                                  things.put(store, "before", "v");
+                                  world.scheduler.jump_wall_clock(-3'600'000'000);
+                                  things.put(store, "k", "v", {.ttl = std::chrono::minutes(30)});
+                                  if (!things.get(store, "k")) world.scheduler.fail("gone at once");
+                                  base::sleep_for(std::chrono::minutes(29));
+                                  if (!things.get(store, "k")) world.scheduler.fail("gone too early");
+                                  base::sleep_for(std::chrono::minutes(62));
+                                  things.put(store, "after", "v");
+                                  if (things.get(store, "k")) world.scheduler.fail("it lives too long");
+                                });
+                                world.scheduler.wait_for_end(process);
+                              }).failure;
+  EXPECT_EQ(failure, "");
 }
 
 class EngineBreak : public ::testing::TestWithParam<base::Break> {};
