@@ -18,9 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Director {
+class EngineDirector {
  public:
-  explicit Director(World& world) : world_(world), chance_(world.chance), shared_(world) {}
+  explicit EngineDirector(World& world) : world_(world), chance_(world.chance), shared_(world) {}
 
   void run() {
     world_.scheduler.set_steps_max(40'000'000);
@@ -195,7 +195,7 @@ class Director {
 }  // namespace
 
 void run_engine_scenario(World& world) {
-  Director director(world);
+  EngineDirector director(world);
   director.run();
 }
 

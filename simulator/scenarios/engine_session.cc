@@ -80,9 +80,10 @@ std::string judge_error(EngineWorld& shared, bool read_only, const char* what, c
   return std::string(what) + " failed with " + name(error.code()) + ": " + error.what();
 }
 
-class Session {
+class EngineSession {
  public:
-  Session(EngineWorld& shared, const ProcessPlan& plan, Store& store) : shared_(shared), plan_(plan), store_(store) {}
+  EngineSession(EngineWorld& shared, const ProcessPlan& plan, Store& store)
+      : shared_(shared), plan_(plan), store_(store) {}
 
   void run();
 
@@ -111,9 +112,10 @@ class Session {
 };
 
 // A transaction in the making, and the record of it. In the process's memory.
-class Body {
+class EngineDraft {
  public:
-  Body(EngineWorld& shared, std::uint64_t id, base::Random& random) : shared_(shared), id_(id), random_(random) {}
+  EngineDraft(EngineWorld& shared, std::uint64_t id, base::Random& random)
+      : shared_(shared), id_(id), random_(random) {}
 
   void read_some(Reader where, std::uint64_t count, base::Random& random);
   void step(TransactionOfStore& tx);
@@ -143,7 +145,7 @@ class Body {
   std::set<std::string> erased_;   // the same, by ranges
 };
 
-std::string Body::value() {
+std::string EngineDraft::value() {
   std::string value = std::to_string(id_) + "." + std::to_string(++values_) + ".";
   std::size_t bytes = 8 + random_.below(50);
   if (random_.below(100) < shared_.workload.large_percent) {
@@ -156,7 +158,7 @@ std::string Body::value() {
 }
 
 // A stretch of a place, as the API takes it, and as the history has it.
-Range Body::range(Write& write, const Place& place) {
+Range EngineDraft::range(Write& write, const Place& place) {
   const std::string one = key();
   const std::string other = key();
   const bool from_start = random_.below(4) == 0;
@@ -170,7 +172,7 @@ Range Body::range(Write& write, const Place& place) {
   return range;
 }
 
-void Body::get(Reader where, const Place& place, const std::string& key) {
+void EngineDraft::get(Reader where, const Place& place, const std::string& key) {
   ++shared_.world.report.operations;
   const std::optional<Value> value = place.space.get(where, key);
   if (is_own(place, key)) return;
@@ -182,7 +184,7 @@ void Body::get(Reader where, const Place& place, const std::string& key) {
   }
 }
 
-void Body::scan(Reader where, const Place& place) {
+void EngineDraft::scan(Reader where, const Place& place) {
   Write stretch;
   const Range wanted = range(stretch, place);
   ScanOptions options;
@@ -206,7 +208,7 @@ void Body::scan(Reader where, const Place& place) {
   if (!written_.contains(place.prefix)) seen.ranges.push_back(std::move(read));
 }
 
-void Body::put(TransactionOfStore& tx, const Place& place, const std::string& key, std::string value) {
+void EngineDraft::put(TransactionOfStore& tx, const Place& place, const std::string& key, std::string value) {
   ++shared_.world.report.operations;
   place.space.put(tx, key, value);
   own_.insert(place.prefix + key);
@@ -214,7 +216,7 @@ void Body::put(TransactionOfStore& tx, const Place& place, const std::string& ke
   seen.writes.push_back({Write::Kind::put, place.prefix + key, std::move(value), 0});
 }
 
-void Body::append_to_list(TransactionOfStore& tx) {
+void EngineDraft::append_to_list(TransactionOfStore& tx) {
   const Place& place = kPlaces[kLists];
   const std::string key = "l" + std::to_string(random_.below(4));
   if (is_own(place, key)) return;
@@ -230,7 +232,7 @@ void Body::append_to_list(TransactionOfStore& tx) {
   put(tx, place, key, history::list_value(ids));
 }
 
-void Body::read_some(Reader where, std::uint64_t count, base::Random& random) {
+void EngineDraft::read_some(Reader where, std::uint64_t count, base::Random& random) {
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t draw = random.below(10);
     const Place& place = kPlaces[random.below(4)];
@@ -244,7 +246,7 @@ void Body::read_some(Reader where, std::uint64_t count, base::Random& random) {
 }
 
 // What had expired before the snapshot was taken is not in it.
-void Body::look_for_expired(Reader where, std::int64_t wall_before) {
+void EngineDraft::look_for_expired(Reader where, std::int64_t wall_before) {
   ++shared_.world.report.operations;
   Scan scan = kPlaces[kExpiring].space.scan(where);
   while (scan.next()) {
@@ -255,7 +257,7 @@ void Body::look_for_expired(Reader where, std::int64_t wall_before) {
   }
 }
 
-void Body::step(TransactionOfStore& tx) {
+void EngineDraft::step(TransactionOfStore& tx) {
   ++shared_.world.report.operations;
   const Place& place = kPlaces[random_.below(2)];
   const std::uint64_t draw = random_.below(100);
@@ -304,7 +306,7 @@ void Body::step(TransactionOfStore& tx) {
   }
 }
 
-void Body::put_marker(TransactionOfStore& tx) {
+void EngineDraft::put_marker(TransactionOfStore& tx) {
   if (seen.writes.empty() && !expiring_) return;
   std::string key = std::to_string(id_);
   key.insert(0, 6 - std::min<std::size_t>(6, key.size()), '0');
@@ -314,7 +316,7 @@ void Body::put_marker(TransactionOfStore& tx) {
 
 // The process's life.
 
-void Session::run() {
+void EngineSession::run() {
   std::vector<base::Thread> workers;
   for (const std::vector<PlannedStep>& steps : plan_.workers) {
     workers.emplace_back("worker", [this, &steps] { work(steps); });
@@ -322,7 +324,7 @@ void Session::run() {
   for (base::Thread& worker : workers) worker.join();
 }
 
-void Session::work(const std::vector<PlannedStep>& steps) {
+void EngineSession::work(const std::vector<PlannedStep>& steps) {
   for (const PlannedStep& planned : steps) {
     if (over_) return;
     step(planned);
@@ -330,7 +332,7 @@ void Session::work(const std::vector<PlannedStep>& steps) {
 }
 
 template <class Call>
-bool Session::tolerate(const char* what, Call call) {
+bool EngineSession::tolerate(const char* what, Call call) {
   std::string wrong;  // said outside of the handler: a fiber that ends there leaves the exception behind
   try {
     call();
@@ -347,7 +349,7 @@ bool Session::tolerate(const char* what, Call call) {
   return false;
 }
 
-void Session::step(const PlannedStep& planned) {
+void EngineSession::step(const PlannedStep& planned) {
   switch (planned.verb) {
     case Verb::transaction:
       return commit_once(planned.seed);
@@ -381,7 +383,7 @@ void Session::step(const PlannedStep& planned) {
   }
 }
 
-void Session::look() {
+void EngineSession::look() {
   std::vector<std::string> spaces;
   tolerate("look", [&] {
     (void)store_.stats();
@@ -396,7 +398,7 @@ void Session::look() {
   }
 }
 
-void Session::maybe_wait(base::Random& random) {
+void EngineSession::maybe_wait(base::Random& random) {
   const bool waits = random.below(100) < shared_.workload.long_percent;
   const std::uint64_t shift = random.below(20);
   if (waits) base::sleep_for(base::Duration(static_cast<std::int64_t>(std::uint64_t{5'000} << shift)));
@@ -404,7 +406,7 @@ void Session::maybe_wait(base::Random& random) {
 
 // What came of a commit is recorded in the instant in which it returns.
 template <class Commit>
-bool Session::commit(std::uint64_t id, const Transaction& seen, Commit commit) {
+bool EngineSession::commit(std::uint64_t id, const Transaction& seen, Commit commit) {
   ++world().report.operations;
   history().intend(id, seen);
   std::optional<Version> version;
@@ -433,7 +435,7 @@ bool Session::commit(std::uint64_t id, const Transaction& seen, Commit commit) {
   return version.has_value();
 }
 
-void Session::commit_once(std::uint64_t seed) {
+void EngineSession::commit_once(std::uint64_t seed) {
   base::Random random(seed);
   TransactOptions options;
   if (random.below(100) < shared_.workload.process_percent) options.durability = Durability::process;
@@ -441,7 +443,7 @@ void Session::commit_once(std::uint64_t seed) {
     const std::int64_t invoked = history().now();
     TransactionOfStore tx = store_.begin(options);
     const std::uint64_t id = history().begin(invoked, !options.durability.has_value());
-    Body body(shared_, id, random);
+    EngineDraft body(shared_, id, random);
     body.seen.snapshot = tx.snapshot_version();
     const std::uint64_t steps = 1 + random.below(6);
     for (std::uint64_t i = 0; i < steps; ++i) {
@@ -454,7 +456,7 @@ void Session::commit_once(std::uint64_t seed) {
   });
 }
 
-void Session::commit_until_done(std::uint64_t seed) {
+void EngineSession::commit_until_done(std::uint64_t seed) {
   constexpr int kAttemptsMax = 2000;
   base::Random first(seed);
   TransactOptions options;
@@ -467,7 +469,7 @@ void Session::commit_until_done(std::uint64_t seed) {
       const std::int64_t invoked = history().now();
       TransactionOfStore tx = attempts.begin();
       const std::uint64_t id = history().begin(invoked, !options.durability.has_value());
-      Body body(shared_, id, random);
+      EngineDraft body(shared_, id, random);
       body.seen.snapshot = tx.snapshot_version();
       const std::uint64_t steps = 1 + random.below(6);
       for (std::uint64_t i = 0; i < steps; ++i) {
@@ -481,12 +483,12 @@ void Session::commit_until_done(std::uint64_t seed) {
   if (attempts_made == kAttemptsMax) world().scheduler.fail("engine: a transaction lost 2000 times");
 }
 
-void Session::read_snapshot(std::uint64_t seed) {
+void EngineSession::read_snapshot(std::uint64_t seed) {
   base::Random random(seed);
   std::uint64_t id = 0;
   const std::int64_t invoked = history().now();
   const std::int64_t wall_before = base::wall_micros();
-  std::optional<Body> body;
+  std::optional<EngineDraft> body;
   tolerate("snapshot", [&] {
     const Snapshot snapshot = store_.snapshot();
     id = history().begin(invoked, true);
@@ -567,7 +569,7 @@ void run_engine_process(EngineWorld& shared, const ProcessPlan& plan) {
   world.report.outcome(plan.read_only ? "open: read-only" : "open");
   if (!plan.read_only) ++shared.opens;
   {
-    Session session(shared, plan, *store);
+    EngineSession session(shared, plan, *store);
     session.run();
   }
   if (plan.closes) store->close();

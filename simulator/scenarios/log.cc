@@ -59,9 +59,9 @@ struct LogWorld {
 };
 
 // One process's time with the log open. In the process's memory.
-class Session {
+class LogSession {
  public:
-  Session(LogWorld& shared, const Plan& plan, log::Live& live, log::Log& log, const View& view)
+  LogSession(LogWorld& shared, const Plan& plan, log::Live& live, log::Log& log, const View& view)
       : shared_(shared), plan_(plan), live_(live), log_(log), view_(view), random_(base::random_u64()) {}
 
   void run();
@@ -104,7 +104,7 @@ class Session {
   base::Random random_;
 };
 
-void Session::run() {
+void LogSession::run() {
   std::vector<base::Thread> helpers;
   if (plan_.waits) helpers.emplace_back("waiter", [this] { wait_for_news(); });
   if (plan_.syncs) helpers.emplace_back("syncer", [this] { sync_some(); });
@@ -120,7 +120,7 @@ void Session::run() {
   if (plan_.checks) check_all();
 }
 
-void Session::append_some(std::uint64_t seed) {
+void LogSession::append_some(std::uint64_t seed) {
   base::Random random(seed);
   for (std::uint64_t i = 0; i < plan_.appends && !stop_; ++i) {
     if (random.below(4) == 0) base::sleep_for(base::Duration(random.below(2'000'000)));
@@ -131,7 +131,7 @@ void Session::append_some(std::uint64_t seed) {
   }
 }
 
-log::Sink Session::sink() {
+log::Sink LogSession::sink() {
   return [this](const log::Entry& entry) {
     if (segments_.empty() || segments_.back().segment < entry.segment)
       segments_.push_back({entry.segment, view_.index});
@@ -139,14 +139,14 @@ log::Sink Session::sink() {
   };
 }
 
-void Session::refused(const char* what, base::Duration patience) {
+void LogSession::refused(const char* what, base::Duration patience) {
   const bool something_is_wrong = !plan_.must_succeed && (!shared_.calm || patience < 30s);
   if (log_.why().empty()) fail(std::string(what) + " is refused and does not say why");
   if (!something_is_wrong && !was_collected()) fail(std::string(what) + " waited in vain: " + log_.why());
 }
 
 // Returns false if this session is over.
-bool Session::read() {
+bool LogSession::read() {
   const log::Version floor = history().published_floor();
   const log::Read outcome = log_.read(sink());
   switch (outcome) {
@@ -172,7 +172,7 @@ bool Session::read() {
   return false;
 }
 
-bool Session::append_one(base::Random& random) {
+bool LogSession::append_one(base::Random& random) {
   static constexpr std::array<base::Duration, 4> kPatience = {1ms, 100ms, 30s, 30s};
   const base::Duration patience =
       plan_.must_succeed ? base::Duration(10min) : kPatience[random.below(kPatience.size())];
@@ -231,7 +231,7 @@ bool Session::append_one(base::Random& random) {
   return true;
 }
 
-log::Version Session::ask_published() {
+log::Version LogSession::ask_published() {
   const log::Version floor = history().published_floor();
   const log::Version version = log_.published();
   history().published(version, floor);
@@ -239,7 +239,7 @@ log::Version Session::ask_published() {
 }
 
 // What any thread may ask at any time.
-void Session::look() {
+void LogSession::look() {
   ask_published();
   history().durable(log_.durable());
   (void)log_.problem();
@@ -249,7 +249,7 @@ void Session::look() {
   if (live_.handles() == 0) fail("there is no handle, not even ours");
 }
 
-void Session::wait_for_news() {
+void LogSession::wait_for_news() {
   while (!stop_) {
     const log::Version version = ask_published();
     const base::Instant deadline = base::now() + base::Duration(1'000'000 + random_.below(50'000'000));
@@ -263,7 +263,7 @@ void Session::wait_for_news() {
   }
 }
 
-void Session::sync_some() {
+void LogSession::sync_some() {
   while (!stop_) {
     base::sleep_for(base::Duration(100'000 + random_.below(5'000'000)));
     const std::uint64_t entries = history().entries();
@@ -278,7 +278,7 @@ void Session::sync_some() {
 }
 
 // As an engine does that has flushed everything before a segment: a checkpoint, and the log before it may go.
-void Session::release_some() {
+void LogSession::release_some() {
   while (!stop_) {
     base::sleep_for(base::Duration(500'000 + random_.below(5'000'000)));
     std::optional<log::Start> start;
@@ -299,7 +299,7 @@ void Session::release_some() {
   }
 }
 
-void Session::check_all() {
+void LogSession::check_all() {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
   std::uint64_t healed = 0;
@@ -352,7 +352,7 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
   world.report.outcome(alone ? "open: alone" : "open: with others");
   shared.history.opened(view, alone);
   {
-    Session session(shared, plan, *opened.live, *log, view);
+    LogSession session(shared, plan, *opened.live, *log, view);
     session.run();
   }
   if (plan.closes) log->close();
@@ -380,9 +380,9 @@ Plan draw_plan(Chance& chance, Choices& choices) {
   return plan;
 }
 
-class Director {
+class LogDirector {
  public:
-  explicit Director(World& world)
+  explicit LogDirector(World& world)
       : world_(world), chance_(world.chance), shared_(world, (std::uint64_t{64} << 10) << world.chance.below(4)) {}
 
   void run() {
@@ -573,7 +573,7 @@ class Director {
 }  // namespace
 
 void run_log_scenario(World& world) {
-  Director director(world);
+  LogDirector director(world);
   director.run();
 }
 

@@ -9,9 +9,10 @@
 namespace ingot::engine {
 
 std::string new_run_name() {
+  const unsigned long long first = base::random_u64();
+  const unsigned long long second = base::random_u64();
   char name[33];
-  std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(base::random_u64()),
-                static_cast<unsigned long long>(base::random_u64()));
+  std::snprintf(name, sizeof name, "%016llx%016llx", first, second);
   return {name, 32};
 }
 
