@@ -64,13 +64,14 @@ Exit run_check(Context& context) {
                             .add("records", report.records)
                             .add("log_entries", report.log_entries)
                             .add("healed", report.healed)
+                            .add("healed_places", report.healed_places)
                             .add("damage", report.damage)
                             .finish());
   } else {
     context.output.line(std::string(report.clean() ? "clean" : "not clean") + ": " + counted(report.files, "file") +
                         ", " + bytes_text(report.bytes) + ", " + counted(report.records, "record") + " in runs, " +
                         count_text(report.log_entries) + " in the log");
-    if (report.healed > 0) context.output.line("healed: " + counted(report.healed, "damaged place"));
+    for (const std::string& sentence : report.healed_places) context.output.line("healed: " + escaped(sentence));
     for (const std::string& sentence : report.damage) context.output.line("damaged: " + escaped(sentence));
   }
   return report.clean() ? Exit::done : Exit::not_found;

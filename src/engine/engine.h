@@ -216,6 +216,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_why_;
   std::map<std::string, std::uint64_t, std::less<>> conflicts_by_space_;
   std::uint64_t twin_files_healed_ = 0;
+  std::vector<std::string> healed_by_opening_;  // until check() has told
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> groups_{0};
   std::atomic<std::uint64_t> conflicts_{0};

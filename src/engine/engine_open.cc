@@ -71,7 +71,7 @@ std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directo
 void Engine::open_place() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   std::string why;
-  Place place = look_at(*directory_, !options_.read_only, header_, twin_files_healed_, why);
+  Place place = look_at(*directory_, !options_.read_only, header_, healed_by_opening_, why);
   if (place == Place::empty) {
     if (options_.read_only || !options_.create) {
       throw Error(ErrorCode::not_a_store, where_ + " holds no store" +
@@ -80,7 +80,7 @@ void Engine::open_place() {
     }
     if (const storage::IoError error = make_store(*directory_, deadline))
       throw place_error(where_, error, "make a store here");
-    place = look_at(*directory_, true, header_, twin_files_healed_, why);
+    place = look_at(*directory_, true, header_, healed_by_opening_, why);
   }
   switch (place) {
     case Place::store:
@@ -102,7 +102,11 @@ void Engine::open_place() {
 
 std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
   return std::make_shared<runs::Run>(*directory_, run_path(summary.name), summary, cache_,
-                                     [this](const std::string& text) { message(Message::Severity::warning, text); });
+                                     [this](const std::string& text) {
+                                       message(Message::Severity::warning, text);
+                                       // What was healed is rewritten at once, and not when somebody looks next.
+                                       if (maintenance_ != nullptr) maintenance_->notify();
+                                     });
 }
 
 void Engine::load_checkpoint(const Checkpoint& checkpoint) {
@@ -153,7 +157,7 @@ void Engine::open_log() {
   for (int attempt = 0;; ++attempt) {
     Checkpoint checkpoint;
     std::string why;
-    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, twin_files_healed_,
+    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, healed_by_opening_,
                                    why)) {
       case CheckpointRead::found:
       case CheckpointRead::none:
@@ -184,6 +188,8 @@ void Engine::open_log() {
     if (attempt == kTriesMax)
       throw Error(ErrorCode::unavailable, where_ + ": checkpoints are replaced faster than they can be read");
   }
+  twin_files_healed_ = healed_by_opening_.size();
+  for (const std::string& sentence : healed_by_opening_) message(Message::Severity::warning, sentence);
   maintenance_ = std::make_unique<Maintenance>(*this);
   live_->publish_pin(pins_->oldest());
   maintenance_->sweep(found_runs);
@@ -225,7 +231,7 @@ log::Read Engine::reload(std::string& why) {
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
     Checkpoint checkpoint;
-    std::uint64_t healed = 0;
+    std::vector<std::string> healed;
     const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
     if (found == CheckpointRead::failed) return log::Read::unavailable;
     if (found != CheckpointRead::found) return log::Read::corrupt;

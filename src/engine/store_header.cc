@@ -33,11 +33,12 @@ bool is_leftover(storage::Directory& directory, const std::string& name) {
 
 }  // namespace
 
-Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::uint64_t& healed, std::string& why) {
+Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::vector<std::string>& healed,
+              std::string& why) {
   std::string payload;
   switch (read_twin(directory, kFormat, {}, kPath, heal, payload, why)) {
     case TwinRead::healed:
-      ++healed;
+      healed.push_back(why);
       [[fallthrough]];
     case TwinRead::good:
       if (payload.size() < 24) {
@@ -106,7 +107,7 @@ storage::IoError make_store(storage::Directory& directory, base::Instant deadlin
     base::sleep_for(std::chrono::milliseconds(2));
   }
   StoreHeader header;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   if (look_at(directory, false, header, healed, why) == Place::store) return {};
   header.store_id = {base::random_u64(), base::random_u64()};

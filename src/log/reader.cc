@@ -1,10 +1,12 @@
 // See reader.h.
 #include "log/reader.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
+#include "base/ranges.h"
 #include "base/testing.h"
 
 namespace ingot::log {
@@ -28,7 +30,7 @@ Read LogReader::damage(const std::string& what) {
 OpenSegment LogReader::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error) {
   const OpenSegment outcome = files_.open(number, segment, error);
   if (outcome != OpenSegment::good || !segment->damaged_header.has_value()) return outcome;
-  ++healed_;
+  tell_healed(number, {*segment->damaged_header}, "a copy of the header");
   if (repairs_.size() < kRepairsMax) {
     std::string sector(kSectorBytes, '\0');
     encode_segment_header(segment->header, sector.data());
@@ -183,14 +185,20 @@ void LogReader::deliver(const Found& found, const Chain& before, const Sink* sin
   if (sink != nullptr) (*sink)(found.entry());
 }
 
+void LogReader::tell_healed(std::uint64_t segment, const std::vector<std::uint64_t>& sectors, const char* what) {
+  healed_ += sectors.size();
+  const std::string sentence =
+      SegmentFiles::path_of(segment) + ": " + base::ranges_text(sectors, kSectorBytes) + " were damaged (" + what + ")";
+  if (on_message_) on_message_(sentence + ", and have been rebuilt");
+  if (on_healed) on_healed(sentence);
+}
+
 bool LogReader::heal() {
   std::vector<std::uint64_t> sectors;
   if (!heal_at(*window_, cursor_, sectors)) return false;
   base::probe("log: healed a group");
-  healed_ += sectors.size();
-  if (on_message_) {
-    on_message_("log: healed " + std::to_string(sectors.size()) + " damaged sectors of " + place());
-  }
+  std::sort(sectors.begin(), sectors.end());
+  tell_healed(cursor_.segment, sectors, "entries");
   for (const std::uint64_t sector : sectors) {
     if (repairs_.size() >= kRepairsMax) break;
     repairs_.push_back({segment_, sector, std::string(window_->at(sector, kSectorBytes), kSectorBytes)});
@@ -205,27 +213,30 @@ bool LogReader::copy(std::uint64_t from, std::uint64_t to, char* out) {
   return true;
 }
 
-// The parity of a segment's last group is not walked over: the next segment says that nothing follows.
-void LogReader::check_last_parity() {
-  if (!cursor_.in_group()) return;
+// The parity of a segment's last group is not walked over: the next segment says that nothing follows. Returns whether
+// a seal stands behind it.
+bool LogReader::check_end() {
   Cursor behind = cursor_;
   Found found;
-  if (next_entry(*window_, behind, found) != Step::end) return;  // entries that were carried over
+  if (next_entry(*window_, behind, found) != Step::end) return true;  // entries that were carried over, or came since
   if (behind.in_group()) {
     found.bare_start = cursor_.group_start;
     found.bare_end = cursor_.offset;
     found.bare_chain = cursor_.chain;
   }
   if (found.bare_end > 0) heal_parity(found);
+  return behind.sealed;
 }
 
 // Else a second damage to this group could not be healed.
 void LogReader::heal_parity(const Found& found) {
   const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
   if (bytes.empty() || repairs_.size() >= kRepairsMax) return;
-  healed_ += 1;
-  repairs_.push_back({segment_, sector_up(found.bare_end), bytes});
-  if (on_message_) on_message_("log: healed the redundancy of a group before " + place());
+  const std::uint64_t at = sector_up(found.bare_end);
+  std::vector<std::uint64_t> sectors;
+  for (std::uint64_t sector = at; sector < at + bytes.size(); sector += kSectorBytes) sectors.push_back(sector);
+  tell_healed(segment_->header.number, sectors, "parity");
+  repairs_.push_back({segment_, at, bytes});
 }
 
 std::uint64_t LogReader::write_repairs() {
@@ -315,7 +326,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
       const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
-      if (!carried) check_last_parity();
+      if (!carried && cursor_.in_group()) check_end();
       if (!enter_successor()) return damage("the next segment does not follow from it");
       looked = false;
       if (!carried) continue;

@@ -62,6 +62,11 @@ class LogReader {
   [[nodiscard]] bool has_repairs() const { return !repairs_.empty(); }
   /// Called before the first entry of each home segment, with what precedes it.
   std::function<void(const Start&)> on_start;
+  /// Called with a sentence for each damaged place that was healed.
+  std::function<void(const std::string&)> on_healed;
+  /// Where the walk has ended, and all before it is durable: heals the parity of the last group. Returns whether a seal
+  /// stands behind it.
+  bool check_end();
 
  private:
   enum class Successor { none, there, trouble };
@@ -71,7 +76,7 @@ class LogReader {
   bool enter_successor();
   void deliver(const Found& found, const Chain& before, const Sink* sink);
   bool heal();
-  void check_last_parity();
+  void tell_healed(std::uint64_t segment, const std::vector<std::uint64_t>& sectors, const char* what);
   void heal_parity(const Found& found);
   Read nothing_follows(const Goal& goal);
   Read damage(const std::string& what);

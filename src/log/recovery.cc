@@ -47,8 +47,13 @@ Read DirectoryLog::open(const Sink& sink, std::string& why) {
   }
   starts_[options_.start.segment] = options_.start;
   if (!options_.read_only) losses_seen_ = tail_losses_ = memory_.number(kLiveLossesAt);
+  reader_.on_healed = [this](const std::string& sentence) {
+    const std::lock_guard guard(words_mutex_);
+    healed_by_opening_.push_back(sentence);
+  };
   Read outcome = reader_.begin(options_.start);
   if (outcome == Read::caught_up) outcome = alone || options_.read_only ? recover(sink, why) : join(sink, why);
+  reader_.on_healed = {};
   healed_ += reader_.healed();
   if (outcome != Read::caught_up) {
     if (why.empty()) why = reader_.why();

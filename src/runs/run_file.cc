@@ -81,39 +81,47 @@ void Run::Implementation::fail(const std::string& what) {
 }
 
 std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle,
-                                             std::uint64_t& covered_bytes) {
+                                             std::uint64_t& covered_bytes, std::string& sector) {
   std::string trouble = "both footers are damaged";
-  for (int copy = 1; copy <= 2; ++copy) {
-    if (file_bytes < static_cast<std::uint64_t>(copy) * kSectorBytes) break;
-    char footer[kFooterBytes];
+  std::string copies[2];
+  bool good[2] = {};
+  for (const std::size_t copy : {std::size_t{0}, std::size_t{1}}) {
+    const std::uint64_t behind = (copy + 1) * kSectorBytes;
+    if (file_bytes < behind) break;
+    std::string& bytes = copies[copy];
+    bytes.resize(kSectorBytes);
     std::size_t got = 0;
-    const std::uint64_t at = file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes;
-    if (const auto failed = file->read_at(at, footer, got)) trouble = "the footer can't be read: " + failed.text();
-    if (got != sizeof footer) continue;
-    const std::string_view bytes(footer, sizeof footer);
-    if (bytes.substr(0, 8) != kFooterMagic || block_checksum(bytes.substr(0, kFooterBytes - 8), name_hash, 0) !=
-                                                  base::load_little<std::uint64_t>(footer + kFooterBytes - 8)) {
+    if (const auto failed = file->read_at(file_bytes - behind, bytes, got))
+      trouble = "the footer can't be read: " + failed.text();
+    if (got != kSectorBytes) continue;
+    const std::string_view checked = std::string_view(bytes).substr(0, kFooterBytes - 8);
+    if (checked.substr(0, 8) != kFooterMagic ||
+        block_checksum(checked, name_hash, 0) != base::load_little<std::uint64_t>(bytes.data() + checked.size())) {
       continue;
     }
-    if (base::load_little<std::uint32_t>(footer + 8) > kRunFormat) {
+    if (base::load_little<std::uint32_t>(bytes.data() + 8) > kRunFormat) {
       return "it was written by a newer release, in format " +
-             std::to_string(base::load_little<std::uint32_t>(footer + 8));
+             std::to_string(base::load_little<std::uint32_t>(bytes.data() + 8));
     }
-    meta_handle = load_handle(footer + 16);
-    covered_bytes = base::load_little<std::uint64_t>(footer + 32);
-    if (covered_bytes % kSectorBytes != 0 || covered_bytes > file_bytes ||
-        covered_bytes + parity_bytes(covered_bytes) + 2 * kSectorBytes != file_bytes) {
-      continue;
-    }
-    if (copy == 2) {
-      base::probe("runs: the second footer was needed");
-      rewrite.store(true);
-      cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
-      if (on_message) on_message(directory.where() + "/" + path + ": the last sector was damaged; its copy is used");
-    }
-    return {};
+    const auto covered = base::load_little<std::uint64_t>(bytes.data() + 32);
+    good[copy] = covered % kSectorBytes == 0 && covered <= file_bytes &&
+                 covered + parity_bytes(covered) + 2 * kSectorBytes == file_bytes;
+    if (!good[copy]) continue;
+    meta_handle = load_handle(bytes.data() + 16);
+    covered_bytes = covered;
+    sector = bytes.substr(0, kFooterBytes);
+    sector.resize(kSectorBytes);
   }
-  return trouble;
+  if (!good[0] && !good[1]) return trouble;
+  if (copies[0] != sector || copies[1] != sector) {
+    base::probe("runs: one footer was needed");
+    if (!rewrite.exchange(true)) cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
+    if (on_message) {
+      on_message(directory.where() + "/" + path + ": one of its footers, in its last two sectors, was damaged; the " +
+                 "other is used, and the file will be rewritten");
+    }
+  }
+  return {};
 }
 
 const Meta* Run::Implementation::open(Io io) {
@@ -135,7 +143,8 @@ const Meta* Run::Implementation::open(Io io) {
     fail(error.text());
     return nullptr;
   }
-  if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes); !trouble.empty()) {
+  std::string footer;
+  if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes, footer); !trouble.empty()) {
     fail(trouble + "; all of its keys, \"" + shown(summary.smallest) + "\" to \"" + shown(summary.largest) +
          "\", can't be read");
     return nullptr;
@@ -245,10 +254,12 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
   Handle unused;
   std::uint64_t file_bytes = 0;
-  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered).empty())) covered = 0;
+  std::string footer;
+  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered, footer).empty()))
+    covered = 0;
   ParityReader parity(*file, covered);
-  std::uint64_t healed = 0;
-  std::uint64_t lost = 0;
+  std::vector<std::uint64_t> healed;
+  std::vector<std::uint64_t> lost;
   if (covered != 0) (void)parity.read(handle.offset, handle.stored_bytes, stored, healed, lost);
   if (covered != 0 && unpack(stored, handle, raw)) {
     base::probe("runs: a block was healed from parity");
@@ -256,7 +267,7 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
     cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
     if (on_message) {
       on_message(directory.where() + "/" + path + ": the block at " + std::to_string(handle.offset) + " was damaged (" +
-                 std::to_string(healed) + " sectors) and has been rebuilt from parity; the file will be rewritten");
+                 sectors_text(healed) + ") and has been rebuilt from parity; the file will be rewritten");
     }
     return true;
   }
@@ -283,40 +294,36 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
   return blocks.insert(slot, std::move(block));
 }
 
-bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sectors) {
+std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
+  std::vector<std::uint64_t> damaged;
   ParityBuilder builder;
   ParityReader parity(*file, opened.covered_bytes);
   std::string covered;
-  std::uint64_t lost = 0;
   for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
-    // A sector that no block lies in, and whose checksum is right, is what it was.
-    if (!parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, sectors,
-                     lost) &&
-        lost != 0) {
-      return false;
-    }
+    (void)parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, damaged, lost);
     builder.add(covered);
   }
-  const std::string wanted = builder.finish();
+  const std::size_t rebuilt = damaged.size();
+  damaged.insert(damaged.end(), lost.begin(), lost.end());
+  std::inplace_merge(damaged.begin(), damaged.begin() + static_cast<std::ptrdiff_t>(rebuilt), damaged.end());
+  // What follows is compared with what it must be by the sectors before it, if all of these are known.
+  std::string wanted = builder.finish();
+  const std::uint64_t tail = opened.covered_bytes;
+  const std::uint64_t footers = tail + wanted.size();
+  std::string footer(kSectorBytes, '\0');
+  Handle unused;
+  std::uint64_t unused_bytes = 0;
+  if (read_footer(footers + 2 * kSectorBytes, unused, unused_bytes, footer).empty())
+    wanted.append(footer).append(footer);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool same = !file->read_at(opened.covered_bytes + at, found, got) && got == kSectorBytes &&
-                      std::memcmp(found, wanted.data() + at, kSectorBytes) == 0;
-    sectors += same ? 0 : 1;
+    const bool readable = !file->read_at(tail + at, found, got) && got == kSectorBytes;
+    const bool known = lost.empty() || tail + at >= footers;
+    if (!readable || (known && std::memcmp(found, wanted.data() + at, kSectorBytes) != 0)) damaged.push_back(tail + at);
   }
-  // The footers are the same, and the one that counts was verified when the file was opened.
-  char first[kSectorBytes];
-  char second[kSectorBytes];
-  std::size_t got_first = 0;
-  std::size_t got_second = 0;
-  const std::uint64_t footers = opened.covered_bytes + wanted.size();
-  if (file->read_at(footers, first, got_first) || file->read_at(footers + kSectorBytes, second, got_second) ||
-      got_first != kSectorBytes || got_second != kSectorBytes || std::memcmp(first, second, kSectorBytes) != 0) {
-    ++sectors;
-  }
-  return true;
+  return damaged;
 }
 
 namespace {

@@ -60,9 +60,8 @@ struct Run::Implementation {
   // The same from stored bytes that were read already; false if they are damaged.
   bool unpack(std::string_view stored, const Handle& handle, std::string& raw) const;
   void fail(const std::string& what);
-  // Compares every sector with what it must be, by the records as they are (healed where need be). False: it can't be
-  // said.
-  bool tail_differs(const Meta& opened, std::uint64_t& sectors);
+  // The offsets of all sectors that are not what they must be, ascending; and which of them can't be rebuilt.
+  std::vector<std::uint64_t> damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost);
 
   storage::Directory& directory;
   const std::string path;
@@ -81,8 +80,9 @@ struct Run::Implementation {
  private:
   CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
                     std::string_view last_key);
-  // What stands in the way of reading it; empty: nothing.
-  std::string read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes);
+  // What stands in the way of reading it; empty: nothing. `sector`: the sector that either footer must be.
+  std::string read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes,
+                          std::string& sector);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
 
