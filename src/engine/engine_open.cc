@@ -18,6 +18,9 @@ constexpr std::uint64_t kMemoryBytesMin = 64ULL
                                           << 20;  // two memtables, the next one, and a cache that is worth its name
 constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 
+constexpr const char* kSalvage =
+    "To read the rest, open it with Options::salvage, or use `ingot export --salvage` or `ingot copy --salvage`.";
+
 std::uint64_t memory_budget(const Options& options) {
   if (options.memory_bytes != 0) return options.memory_bytes;
   return std::clamp(base::machine_memory_bytes() / 4, kMemoryBytesMin, kMemoryBytesDefaultMax);
@@ -58,6 +61,7 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
 
 std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where,
                                      Options options) {
+  if (options.salvage) options.read_only = true;
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
   std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
                                  [](Engine* gone) {
@@ -148,6 +152,7 @@ void Engine::open_log() {
 
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
+  log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
 
@@ -182,9 +187,13 @@ void Engine::open_log() {
       break;
     }
     if (outcome == log::Read::corrupt) {
-      throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + why + ". Nothing was changed.");
+      throw Error(ErrorCode::corrupt, where_ + ": " + why + ". Nothing was changed. " + kSalvage);
     }
-    if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+    if (outcome == log::Read::unavailable) {
+      const bool unreadable = why.find("(EIO)") != std::string::npos;
+      throw Error(ErrorCode::unavailable,
+                  where_ + ": " + why + (unreadable ? std::string(". If that stays so: ") + kSalvage : ""));
+    }
     if (attempt == kTriesMax)
       throw Error(ErrorCode::unavailable, where_ + ": checkpoints are replaced faster than they can be read");
   }
@@ -226,6 +235,7 @@ void Engine::reload_from_checkpoint() {
 log::Read Engine::reload(std::string& why) {
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
+  log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;

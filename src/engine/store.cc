@@ -170,6 +170,7 @@ CheckReport Store::check(const std::function<void(const CopyProgress&)>& progres
 }
 
 Store open(const std::string& where, Options options) {
+  if (options.salvage) options.read_only = true;
   std::unique_ptr<storage::Directory> directory = engine::directory_at(where, options);
   return Store(engine::Engine::open(std::move(directory), where, std::move(options)));
 }

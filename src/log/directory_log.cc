@@ -16,6 +16,8 @@ constexpr base::Duration kWaitPoll = std::chrono::milliseconds(100);  // against
 constexpr base::Duration kScoutPoll = std::chrono::milliseconds(20);  // read-only, nobody tells
 constexpr std::size_t kStartsMax = 4096;                              // segments that a checkpoint may still ask for
 
+constexpr std::size_t kDamageMax = 100;  // sentences
+
 constexpr const char* kDiverged =
     "entries that were published but not synced are gone after an error of the device: the store is to be opened anew";
 
@@ -77,9 +79,20 @@ std::string DirectoryLog::why() const {
   return why_;
 }
 
+void DirectoryLog::tell_damage(const std::string& sentence) {
+  say(sentence);
+  std::lock_guard guard(words_mutex_);
+  if (damage_.size() < kDamageMax) damage_.push_back(sentence);
+}
+
 std::string DirectoryLog::problem() const {
   if (is_child()) return {};
   std::lock_guard guard(words_mutex_);
+  if (!damage_.empty()) {
+    std::string all;
+    for (const std::string& sentence : damage_) all += (all.empty() ? "" : "; ") + sentence;
+    return all;
+  }
   return problem_.empty() ? room_problem_ : problem_;
 }
 
@@ -461,11 +474,13 @@ void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64
   }
   LogReader reader(files_, options_.on_message);
   reader.on_healed = [&](const std::string& sentence) { healed.push_back(sentence); };
+  reader.on_damage = [&](const std::string& sentence) { damage.push_back(sentence); };
   Goal goal;
   LiveCell durable;
   const bool known = memory_.load(kLiveDurableAt, durable);  // before what is published
   Read outcome = Read::unavailable;
   if (published_end(goal)) outcome = reader.begin(start);
+  goal.thorough = true;
   if (outcome == Read::caught_up) {
     const Sink count = [&](const Entry& entry) {
       ++entries;

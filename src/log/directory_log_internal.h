@@ -69,6 +69,7 @@ class DirectoryLog final : public Log {
   void set_why(const std::string& sentence);
   void set_problem(const std::string& sentence);
   void set_room_problem(const std::string& sentence);
+  void tell_damage(const std::string& sentence);
 
   // recovery.cc
   Read create_first_segment(std::string& why);
@@ -207,6 +208,7 @@ class DirectoryLog final : public Log {
   std::string why_;
   std::string problem_;
   std::string room_problem_;                    // as long as a segment is missing for want of room
+  std::vector<std::string> damage_;             // that was passed over
   std::vector<std::string> healed_by_opening_;  // until check() has told
 
   base::Thread worker_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace ingot::log {
 namespace {
 
 constexpr std::size_t kRepairsMax = 1024;  // more is written back another time
+constexpr std::uint64_t kUnknown = ~0ULL;  // the start of a segment whose headers are both damaged
 
 }  // namespace
 
@@ -31,7 +33,7 @@ OpenSegment LogReader::open(std::uint64_t number, std::shared_ptr<SegmentFile>& 
   const OpenSegment outcome = files_.open(number, segment, error);
   if (outcome != OpenSegment::good || !segment->damaged_header.has_value()) return outcome;
   tell_healed(number, {*segment->damaged_header}, "a copy of the header");
-  if (repairs_.size() < kRepairsMax) {
+  if (repairs_.size() < kRepairsMax && !passed_damage_) {
     std::string sector(kSectorBytes, '\0');
     encode_segment_header(segment->header, sector.data());
     repairs_.push_back({segment, *segment->damaged_header, std::move(sector)});
@@ -58,16 +60,22 @@ Read LogReader::begin(const Start& start) {
     }
     case OpenSegment::damaged:
       why_ = "both headers of segment " + SegmentFiles::name_of(start.segment) + " of the log are damaged";
-      return Read::corrupt;
+      if (!open_headless(start.segment, segment)) return Read::corrupt;
+      segment->header.start = {0, start.version, start.time_micros, start.link};
+      break;
     case OpenSegment::newer_format:
       why_ = "segment " + SegmentFiles::name_of(start.segment) + " of the log was written by a newer release";
       return Read::unavailable;
     case OpenSegment::failed:
       why_ = "opening segment " + SegmentFiles::name_of(start.segment) + " of the log: " + error.text();
-      return Read::unavailable;
+      if (error.code() != EIO || !open_headless(start.segment, segment)) return Read::unavailable;
+      segment->header.start = {0, start.version, start.time_micros, start.link};
+      break;
   }
   begin(Cursor::at_start(segment->header), segment);
   skip_to_ = start.link;
+  skip_version_ = start.version;
+  if (on_damage) return Read::caught_up;  // the entry that is to be looked for may be what is damaged
   skipping_ = segment->header.start.link != start.link;
   if (!skipping_ && segment->header.start.version != start.version) {
     return damage("the checkpoint and the segment's header disagree on the version before it");
@@ -122,6 +130,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
       return Successor::none;
     case OpenSegment::damaged:
       why_ = "both headers of segment " + SegmentFiles::name_of(number) + " of the log are damaged";
+      if (open_headless(number, successor_)) return Successor::there;
       trouble = Read::corrupt;
       break;
     case OpenSegment::newer_format:
@@ -130,6 +139,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
       break;
     case OpenSegment::failed:
       why_ = "opening segment " + SegmentFiles::name_of(number) + " of the log: " + error.text();
+      if (error.code() == EIO && open_headless(number, successor_)) return Successor::there;
       trouble = Read::unavailable;
       break;
   }
@@ -182,6 +192,7 @@ void LogReader::deliver(const Found& found, const Chain& before, const Sink* sin
     on_start({found.header.home, before.version, before.link, before.time_micros});
   }
   home_ = found.header.home;
+  if (on_damage && found.header.kind == RecordKind::commit && found.header.base_version <= skip_version_) return;
   if (sink != nullptr) (*sink)(found.entry());
 }
 
@@ -190,7 +201,7 @@ void LogReader::tell_healed(std::uint64_t segment, const std::vector<std::uint64
   const std::string sentence =
       SegmentFiles::path_of(segment) + ": " + base::ranges_text(sectors, kSectorBytes) + " were damaged (" + what + ")";
   if (on_message_) on_message_(sentence + ", and have been rebuilt");
-  if (on_healed) on_healed(sentence);
+  if (on_healed && !passed_damage_) on_healed(sentence);
 }
 
 bool LogReader::heal() {
@@ -200,7 +211,7 @@ bool LogReader::heal() {
   std::sort(sectors.begin(), sectors.end());
   tell_healed(cursor_.segment, sectors, "entries");
   for (const std::uint64_t sector : sectors) {
-    if (repairs_.size() >= kRepairsMax) break;
+    if (repairs_.size() >= kRepairsMax || passed_damage_) break;
     repairs_.push_back({segment_, sector, std::string(window_->at(sector, kSectorBytes), kSectorBytes)});
   }
   return true;
@@ -230,6 +241,7 @@ bool LogReader::check_end() {
 
 // Else a second damage to this group could not be healed.
 void LogReader::heal_parity(const Found& found) {
+  if (passed_damage_) return;
   const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
   if (bytes.empty() || repairs_.size() >= kRepairsMax) return;
   const std::uint64_t at = sector_up(found.bare_end);
@@ -252,7 +264,7 @@ std::uint64_t LogReader::write_repairs() {
     }
     if (failed && on_message_) on_message_("log: writing a healed sector back failed: " + failed.text());
   }
-  repairs_.clear();
+  drop_repairs();
   return failed_segment;
 }
 
@@ -308,6 +320,43 @@ Read LogReader::nothing_follows(const Goal& goal) {
   return Read::caught_up;
 }
 
+// A segment whose headers are both damaged, if damage is passed over. Where it starts is what is read before it.
+bool LogReader::open_headless(std::uint64_t number, std::shared_ptr<SegmentFile>& segment) {
+  if (!on_damage || files_.open_headless(number, segment)) return false;
+  base::probe("log: a segment without a header was read");
+  segment->header.start.sequence = kUnknown;
+  on_damage(SegmentFiles::path_of(number) + ": bytes 0 to 8191, both copies of the header, are damaged");
+  return true;
+}
+
+// Over what can't be read, to what can. False: nothing follows.
+bool LogReader::pass_damage(const Goal& goal) {
+  base::probe("log: damage was passed over");
+  repairs_.resize(std::min(repairs_.size(), repairs_verified_));  // by what, is not known any more
+  const Cursor before = cursor_;
+  const bool headless = successor_ && successor_->header.start.sequence == kUnknown;
+  const std::uint64_t most = successor_ && !headless ? successor_->header.start.sequence : goal.sequence;
+  std::uint64_t end = segment_->header.bytes;
+  const bool here = skip_damage(*window_, cursor_, most, end);
+  passed_damage_ = true;
+  if (!here && successor_) {
+    cursor_.group_start = cursor_.offset;
+    if (headless) successor_->header.start = before.chain;
+    cursor_.chain = successor_->header.start;
+    if (headless) return true;
+  }
+  delivered_ = cursor_.chain.sequence;
+  delivered_link_ = cursor_.chain.link;
+  const Version first = before.chain.version + 1;
+  const Version last = cursor_.chain.version;
+  std::string lost = "no version is missing";
+  if (last >= first) lost = "the versions from " + std::to_string(first) + " to " + std::to_string(last) + " are lost";
+  if (!here && !successor_) lost = "the versions from " + std::to_string(first) + " on are lost";
+  on_damage(SegmentFiles::path_of(before.segment) + ": bytes " + std::to_string(before.offset) + " to " +
+            std::to_string(end - 1) + " are damaged beyond healing; " + lost);
+  return here || successor_;
+}
+
 Read LogReader::walk(const Goal& goal, const Sink* sink) {
   bool looked = successor_ != nullptr;
   while (cursor_.chain.sequence < goal.sequence) {
@@ -336,6 +385,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     const Step step = next_entry(*window_, cursor_, found);
     switch (step) {
       case Step::entry:
+        repairs_verified_ = repairs_.size();
         if (found.header.sequence > delivered_) {
           deliver(found, before, sink);
         } else if (found.header.sequence == delivered_ && found.identity != delivered_link_) {
@@ -368,7 +418,9 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
       return Read::gone;
     }
     if (heal()) continue;
-    return nothing_follows(goal);
+    const Read end = nothing_follows(goal);
+    if (end == Read::caught_up || !on_damage) return end;
+    if (!pass_damage(goal)) return Read::caught_up;
   }
   return Read::caught_up;
 }

@@ -13,10 +13,7 @@
 
 #include "base/random.h"
 #include "base/testing.h"
-#include "engine/damageable_disk.h"
-#include "engine/engine.h"
-#include "engine/internal_key.h"
-#include "engine/merged_view.h"
+#include "engine/damaged_store.h"
 #include "ingot/error.h"
 #include "log/segment_format.h"
 #include "runs/run_format.h"
@@ -25,11 +22,6 @@ namespace ingot::engine {
 namespace {
 
 using namespace std::chrono_literals;
-using ingot::testing::DamageableDirectory;
-using ingot::testing::DamageableDisk;
-using Disk = std::shared_ptr<DamageableDisk>;
-using Opened = std::shared_ptr<Engine>;
-using Contents = std::map<std::string, std::string>;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::size_t kStride = 23;
@@ -53,95 +45,6 @@ std::ostream& operator<<(std::ostream& out, const Spot& place) {
   static constexpr const char* kWhen[] = {"closed", "open", "check"};
   return out << place.path << " at " << place.offset << ", " << place.bytes << " bytes, "
              << kDamage[static_cast<int>(place.damage)] << ", " << kWhen[static_cast<int>(place.when)];
-}
-
-Opened open_store(const Disk& disk) {
-  return Engine::open(std::make_unique<DamageableDirectory>(disk), "/damaged", {});
-}
-
-void commit(const Opened& engine, Durability durability, const std::function<void(TransactionState&)>& change) {
-  HeldView held = engine->hold();
-  TransactionState tx(engine, std::move(held.state), held.version, held.time_micros, durability);
-  change(tx);
-  ASSERT_TRUE(engine->commit(tx).has_value());
-}
-
-std::string noise(std::uint64_t seed, std::size_t bytes) {
-  base::Random random(seed);
-  std::string text(bytes, '\0');
-  for (char& c : text) c = static_cast<char>(random.below(256));
-  return text;
-}
-
-std::string numbered(const char* name, int number) {
-  return std::string(InternalKey("things", name + std::to_string(1000 + number)));
-}
-
-// Records of all kinds: some of them overwrite or erase those of earlier rounds.
-void fill(const Opened& engine, int round) {
-  const auto seed = static_cast<std::uint64_t>(round) * 100;
-  commit(engine, Durability::disk, [&](TransactionState& tx) {
-    for (int i = 0; i < 40; ++i)
-      tx.put(numbered("k", i * 3 + round), noise(seed + static_cast<std::uint64_t>(i), 150), 0);
-    tx.put(numbered("expires", round), "later", std::int64_t{1} << 60);
-  });
-  commit(engine, Durability::disk,
-         [&](TransactionState& tx) { tx.put(numbered("large", round), noise(seed, 45'000), 0); });
-  commit(engine, Durability::process, [&](TransactionState& tx) { tx.erase(numbered("k", round * 7)); });
-  commit(engine, Durability::process, [&](TransactionState& tx) { tx.add(numbered("counter", 0), round + 1); });
-  commit(engine, Durability::disk, [&](TransactionState& tx) {
-    tx.erase_range(numbered("k", 60 + round * 4), numbered("k", 63 + round * 4));
-    tx.put(numbered("k", 61 + round * 4), "put after the erasure", 0);
-  });
-}
-
-// Begins a segment of the log. Nothing can be flushed now, and settle says so.
-void begin_segment(const Opened& engine, const Disk& disk) {
-  disk->refuse_runs(true);
-  EXPECT_ANY_THROW(engine->settle());
-}
-
-Disk make_runs() {
-  auto disk = std::make_shared<DamageableDisk>();
-  const Opened engine = open_store(disk);
-  for (int round = 0; round < 3; ++round) {
-    fill(engine, round);
-    begin_segment(engine, disk);
-    disk->refuse_runs(false);
-    while (engine->hold().state->sorted_runs.size() <= static_cast<std::size_t>(round)) {
-      std::this_thread::sleep_for(1ms);
-    }
-  }
-  while (engine->stats().log_bytes < (48U << 20)) std::this_thread::sleep_for(1ms);  // what is made ahead
-  engine->close();
-  return disk;
-}
-
-Disk make_log(const Disk& runs) {
-  const Disk disk = runs->copy();
-  disk->refuse_runs(true);
-  const Opened engine = open_store(disk);
-  for (int round = 3; round < 6; ++round) {
-    if (round > 3) begin_segment(engine, disk);
-    fill(engine, round);
-  }
-  engine->close();
-  return disk;
-}
-
-Contents everything(const Opened& engine) {
-  engine->refresh();
-  const HeldView held = engine->hold();
-  Contents all;
-  MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::lookup);
-  for (bool more = view.first(); more; more = view.next()) all[std::string(view.key())] = view.seen().value;
-  EXPECT_FALSE(view.failed()) << view.why();
-  for (const auto& [key, value] : all) {
-    std::string found;
-    EXPECT_TRUE(engine->get_at(held.view(), key, [&](const Seen& seen) { found = seen.value; }));
-    EXPECT_EQ(found == value, true) << key;
-  }
-  return all;
 }
 
 // False: it was like that before.
@@ -170,10 +73,6 @@ bool damage(const Disk& disk, const Spot& place) {
   return bytes != before;
 }
 
-CheckReport check(const Opened& engine) {
-  return engine->check([](std::uint64_t, std::uint64_t) {});
-}
-
 bool names(const Opened& engine, const std::string& path) {
   const HeldView held = engine->hold();
   for (const SortedRun& sorted : held.state->sorted_runs) {
@@ -195,8 +94,9 @@ void wait_until_rewritten(const Opened& engine, const Spot& place) {
 class Healing : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    runs_ = make_runs();
-    log_ = make_log(runs_);
+    History history;
+    runs_ = make_runs(history);
+    log_ = make_log(runs_, history);
   }
   static void TearDownTestSuite() { runs_ = log_ = nullptr; }
 

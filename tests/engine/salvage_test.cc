@@ -1,0 +1,175 @@
+// More of a log is destroyed than can be healed. Opening says what and where, and changes nothing; with salvage
+// everything else is served, and exactly that.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/damaged_store.h"
+#include "ingot/error.h"
+#include "log/segment_format.h"
+
+namespace ingot::engine {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kStride = 9;
+#else
+constexpr std::uint64_t kStride = 1;
+#endif
+
+// Where an entry of the log stands.
+struct Stretch {
+  std::uint64_t begin;
+  std::uint64_t end;
+  log::EntryHeader header;
+};
+
+std::vector<Stretch> entries_of(const std::string& bytes) {
+  std::vector<Stretch> entries;
+  log::SegmentHeader segment;
+  EXPECT_EQ(log::decode_segment_header(bytes.data(), segment), log::HeaderCheck::good);
+  const log::PlaceSeed seed(segment.store_id, segment.number);
+  for (std::uint64_t at = log::kEntriesStart; at + 4096 <= bytes.size(); at += log::kEntryAlignment) {
+    log::EntryHeader header;
+    if (log::decode_entry_header(bytes.data() + at, seed, at, bytes.size() - at, header) == log::HeaderCheck::good)
+      entries.push_back({at, at + log::entry_bytes(header.payload_bytes), header});
+  }
+  return entries;
+}
+
+// The versions that these sentences call lost.
+std::set<Version> lost_in(const std::vector<std::string>& sentences) {
+  std::set<Version> lost;
+  static const std::regex kRange("versions from (\\d+) to (\\d+) are lost");
+  for (const std::string& sentence : sentences) {
+    for (std::sregex_iterator match(sentence.begin(), sentence.end(), kRange), end; match != end; ++match) {
+      for (Version version = std::stoull((*match)[1]); version <= std::stoull((*match)[2]); ++version)
+        lost.insert(version);
+    }
+  }
+  return lost;
+}
+
+class Salvage : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    runs_ = make_runs(history_);
+    image_ = make_log(runs_, history_);
+  }
+  static void TearDownTestSuite() {
+    runs_ = image_ = nullptr;
+    history_.clear();
+  }
+
+  // The sectors [first, first + count) of a segment are noise, or can't be read.
+  void destroy(const std::string& path, std::uint64_t first, std::uint64_t count, bool readable) {
+    SCOPED_TRACE(path + ", sectors " + std::to_string(first) + " to " + std::to_string(first + count - 1));
+    const std::string whole = image_->bytes(path);
+    const std::uint64_t begin = first * 4096;
+    const std::uint64_t end = begin + count * 4096;
+    std::set<Version> hit;
+    bool hit_seal = false;
+    for (const Stretch& entry : entries_of(whole)) {
+      if (entry.end <= begin || entry.begin >= end) continue;
+      hit_seal = hit_seal || entry.header.kind == log::RecordKind::seal;
+      for (std::uint32_t i = 0; i < entry.header.transaction_count; ++i) hit.insert(entry.header.base_version + i);
+    }
+    const Disk disk = image_->copy();
+    disk->file(path)->write(begin, noise(first, count * 4096));
+    for (std::uint64_t sector = first; sector < first + count && !readable; ++sector)
+      disk->file(path)->make_unreadable(sector);
+    const std::string damaged = disk->bytes(path);
+
+    std::string said;
+    try {
+      const Opened engine = open_store(disk);
+      // All was healed; or the log's last group is gone, with the seal that vouched for it.
+      const Contents all = everything(engine);
+      if (hit_seal && all != contents_after(history_, [](Version) { return false; })) {
+        EXPECT_TRUE(all == contents_after(history_, [&](Version version) { return hit.contains(version); }));
+      } else {
+        EXPECT_TRUE(all == contents_after(history_, [](Version) { return false; }));
+        ++healed_;
+      }
+      engine->close();
+      return;
+    } catch (const Error& error) {
+      // What can't be read now might be another time.
+      EXPECT_TRUE(error.code() == ErrorCode::corrupt || (!readable && error.code() == ErrorCode::unavailable))
+          << error.what();
+      said = error.what();
+    }
+    EXPECT_NE(said.find(path.substr(4)), std::string::npos) << said;
+    EXPECT_NE(said.find("salvage"), std::string::npos) << said;
+    EXPECT_TRUE(disk->bytes(path) == damaged) << "something was changed";
+    Options reads;
+    reads.read_only = true;
+    EXPECT_THROW(open_store(disk, reads), Error) << "it must not look as if nothing were missing";
+
+    Options options;
+    options.salvage = true;
+    std::vector<std::string> told;
+    options.on_message = [&](const Message& message) { told.push_back(message.text); };
+    const Opened engine = open_store(disk, options);
+    const Health health = engine->health();
+    EXPECT_FALSE(health.good);
+    const std::set<Version> lost = lost_in(health.problems);
+    EXPECT_EQ(lost_in(told), lost);
+    for (const Version version : lost) EXPECT_TRUE(hit.contains(version)) << "version " << version << " is not damaged";
+    EXPECT_TRUE(everything(engine) ==
+                contents_after(history_, [&](Version version) { return lost.contains(version); }));
+    const CheckReport report = check(engine);
+    EXPECT_EQ(lost_in(report.damage), lost);
+    EXPECT_TRUE(std::any_of(report.damage.begin(), report.damage.end(), [&](const std::string& sentence) {
+      return sentence.find(path + ": bytes ") != std::string::npos;
+    }));
+    engine->close();
+    EXPECT_TRUE(disk->bytes(path) == damaged) << "something was changed";
+    lost_ += lost.size();
+    ++salvaged_;
+  }
+
+  static Disk runs_;
+  static Disk image_;
+  static History history_;
+  std::size_t healed_ = 0;
+  std::size_t salvaged_ = 0;
+  std::size_t lost_ = 0;
+};
+
+Disk Salvage::runs_;
+Disk Salvage::image_;
+History Salvage::history_;
+
+TEST_F(Salvage, TheHistoryIsWhatTheStoreHolds) {
+  EXPECT_TRUE(everything(open_store(image_->copy())) == contents_after(history_, [](Version) { return false; }));
+}
+
+TEST_F(Salvage, BurstsAnywhereInTheLog) {
+  std::uint64_t turn = 0;
+  for (const std::string& path : image_->paths()) {
+    if (!path.starts_with("log/0")) continue;
+    const std::uint64_t used = image_->bytes(path).find_last_not_of('\0') / 4096 + 1;
+    for (const std::uint64_t count : {2, 5, 17}) {
+      for (std::uint64_t first = 0; first + count <= used + 1; ++first) {
+        try {
+          if (turn++ % kStride == 0) destroy(path, first, count, turn % 3 != 0);
+        } catch (const Error& error) {
+          ADD_FAILURE() << path << ", " << count << " sectors from " << first << ": " << error.what();
+        }
+        if (HasFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(healed_, 10U / kStride);
+  EXPECT_GT(salvaged_, 50U / kStride);
+  EXPECT_GT(lost_, 50U / kStride);
+}
+
+}  // namespace
+}  // namespace ingot::engine
