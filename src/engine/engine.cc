@@ -133,6 +133,18 @@ bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<vo
   return got == Got::found;
 }
 
+std::function<void(const std::string&)> Engine::on_lost() {
+  if (!options_.salvage) return {};
+  return [self = shared_from_this()](const std::string& why) {
+    {
+      constexpr std::size_t kLostMax = 1000;
+      const std::lock_guard lock(self->figures_mutex_);
+      if (self->lost_.size() == kLostMax || !self->lost_.insert(why).second) return;
+    }
+    self->message(Message::Severity::warning, why + "; passed over");
+  };
+}
+
 void Engine::throw_read_failure(const std::string& why) const {
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
   if (why.find("(ENOENT)") != std::string::npos) {
@@ -160,6 +172,8 @@ Health Engine::health() const {
   } else {
     for (std::string& problem : maintenance_->problems()) health.problems.push_back(std::move(problem));
     if (std::string problem = shared_log()->problem(); !problem.empty()) health.problems.push_back(std::move(problem));
+    const std::lock_guard lock(figures_mutex_);
+    health.problems.insert(health.problems.end(), lost_.begin(), lost_.end());
   }
   health.good = health.problems.empty();
   return health;

@@ -143,7 +143,8 @@ void Store::close() {
 std::vector<std::string> Store::spaces() const {
   opened(engine_).refresh();
   engine::HeldView held = engine_->hold();
-  engine::MergedView view(held.state, held.version, held.time_micros, {}, {}, engine::ScanUse::lookup);
+  engine::MergedView view(held.state, held.version, held.time_micros, {}, {}, engine::ScanUse::lookup,
+                          engine_->on_lost());
   std::vector<std::string> names;
   // From each space's first record straight to the next space.
   for (bool more = view.first(); more;) {

@@ -145,9 +145,8 @@ RunCheck Run::check() const {
       part.get()->view.read_value(i, entry);
       const Handle handle = load_handle(entry.value.data());
       std::string raw;
-      std::string key;
-      part.get()->view.read(i, entry, key, false);
-      if (!self.read_block(handle, kBlockBytesMax, raw, self.summary.smallest, key) || !BlockView::verify(raw)) {
+      if (!self.read_block(handle, kBlockBytesMax, raw, [&] { return self.keys_of(*meta, p, i); }) ||
+          !BlockView::verify(raw)) {
         checked.damage.push_back(why());
         continue;
       }

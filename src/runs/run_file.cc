@@ -151,7 +151,7 @@ const Meta* Run::Implementation::open(Io io) {
   }
   std::string raw;
   if (handle.offset + handle.stored_bytes > decoded->covered_bytes ||
-      !read_block(handle, kMetaBytesMax, raw, summary.smallest, summary.largest)) {
+      !read_block(handle, kMetaBytesMax, raw, [&] { return all_keys(); })) {
     return nullptr;
   }
   if (!decode_meta(raw, *decoded)) {
@@ -233,9 +233,33 @@ bool Run::Implementation::unpack(std::string_view stored, const Handle& handle, 
   return false;
 }
 
+Unreadable Run::Implementation::keys_of(const Meta& opened, std::size_t part, std::uint32_t block) {
+  Unreadable keys;
+  keys.after = part == 0 ? summary.smallest : opened.partitions[part - 1].last_key;
+  keys.last = opened.partitions[part].last_key;
+  keys.whole = part == 0;
+  if (block == kWholePartition) return keys;
+  const PinnedBlock pinned(partition(opened, part, Io::allowed));
+  if (pinned.get() == nullptr || block >= pinned.get()->view.count()) return keys;
+  Record entry;
+  pinned.get()->view.read(block, entry, keys.last, false);
+  if (block == 0) return keys;
+  keys.whole = false;
+  pinned.get()->view.read(block - 1, entry, keys.after, false);
+  return keys;
+}
+
+Unreadable Run::Implementation::all_keys() const {
+  return {summary.smallest, summary.largest, true, {}};
+}
+
 bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw,
-                                     std::string_view first_key, std::string_view last_key) {
-  const auto keys = [&] { return "the keys from \"" + shown(first_key) + "\" to \"" + shown(last_key) + "\""; };
+                                     base::FunctionRef<Unreadable()> which) {
+  const auto keys = [&] {
+    const Unreadable range = which();
+    return "the keys " + std::string(range.whole ? "from \"" : "after \"") + shown(range.after) + "\" up to \"" +
+           shown(range.last) + "\"";
+  };
   if (handle.raw_bytes > raw_max || handle.stored_bytes > handle.raw_bytes + kBlockFrameBytes + 64 ||
       handle.stored_bytes < kBlockFrameBytes) {
     fail("an index entry makes no sense; " + keys() + " can't be read");
@@ -277,17 +301,19 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   return false;
 }
 
-CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
-                                       std::string_view last_key) {
+CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Handle& handle, const Meta& opened,
+                                       std::size_t part, std::uint32_t index) {
+  const bool is_partition = index == kWholePartition;
   BlockCache::Implementation& blocks = cache->implementation();
   blocks.misses.fetch_add(1, std::memory_order_relaxed);
   std::string raw;
-  if (!read_block(handle, is_partition ? kMetaBytesMax : kBlockBytesMax, raw, summary.smallest, last_key))
+  if (!read_block(handle, is_partition ? kMetaBytesMax : kBlockBytesMax, raw,
+                  [&] { return keys_of(opened, part, index); }))
     return nullptr;
   auto block = std::make_unique<CachedBlock>(std::move(raw));
   if (is_partition ? !decode_partition(*block) : !BlockView::verify(block->bytes)) {
     fail("the block at " + std::to_string(handle.offset) + " is not one, though its checksum is right; keys up to \"" +
-         shown(last_key) + "\" can't be read");
+         shown(opened.partitions[part].last_key) + "\" can't be read");
     return nullptr;
   }
   if (!is_partition) block->view = BlockView(block->bytes.data());
@@ -343,14 +369,14 @@ CachedBlock* pin_cached(BlockCache::Implementation& blocks, std::atomic<CachedBl
 CachedBlock* Run::Implementation::partition(const Meta& opened, std::size_t index, Io io) {
   auto& part = const_cast<Partition&>(opened.partitions[index]);
   if (CachedBlock* block = pin_cached(cache->implementation(), part.block)) return block;
-  return io == Io::none ? nullptr : load(part.block, part.handle, true, part.last_key);
+  return io == Io::none ? nullptr : load(part.block, part.handle, opened, index, kWholePartition);
 }
 
 CachedBlock* Run::Implementation::data_block(const Meta& opened, std::size_t part, std::uint32_t index,
                                              const Handle& handle, Io io) {
   std::atomic<CachedBlock*>& slot = opened.partitions[part].data_blocks[index];
   if (CachedBlock* block = pin_cached(cache->implementation(), slot)) return block;
-  return io == Io::none ? nullptr : load(slot, handle, false, opened.partitions[part].last_key);
+  return io == Io::none ? nullptr : load(slot, handle, opened, part, index);
 }
 
 bool decode_partition(CachedBlock& block) {

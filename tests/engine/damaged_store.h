@@ -156,7 +156,7 @@ inline Contents everything(const Opened& engine) {
   engine->refresh();
   const HeldView held = engine->hold();
   Contents all;
-  MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::lookup);
+  MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::lookup, engine->on_lost());
   for (bool more = view.first(); more; more = view.next()) all[std::string(view.key())] = view.seen().value;
   EXPECT_FALSE(view.failed()) << view.why();
   for (const auto& [key, value] : all) {
