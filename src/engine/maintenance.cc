@@ -290,7 +290,11 @@ bool Maintenance::flush(Effort effort) {
           output.add({record.key, seen.version, RecordKind::value, seen.expires_micros, value});
         },
         why);
-    if (got != Got::found) throw OutputFailed("a counter's base can't be read: " + why);
+    if (got != Got::found) {
+      throw OutputFailed("the counter \"" + runs::shown_key(record.key) +
+                         "\" was added to, and what it was can't be read: " + why +
+                         ". If that stays so, put or erase it; then all goes on");
+    }
   }
 
   std::vector<runs::RunSummary> summaries = output.finish();

@@ -121,6 +121,9 @@ class Run {
   bool summary_has_erasures_ = false;
 };
 
+// A key as messages show it: printable, and not too long.
+std::string shown_key(std::string_view key);
+
 // The hash that filters use.
 std::uint64_t key_hash(std::string_view key);
 

@@ -15,8 +15,15 @@ namespace ingot::runs {
 
 namespace {
 
-// Keys in messages: printable, and not too long.
-std::string shown(std::string_view key) {
+std::uint64_t key_head(std::string_view rest) {
+  char bytes[8] = {};
+  std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
+  return base::load_big64(bytes);
+}
+
+}  // namespace
+
+std::string shown_key(std::string_view key) {
   constexpr std::size_t kShownMax = 48;
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
@@ -30,14 +37,6 @@ std::string shown(std::string_view key) {
   }
   return key.size() > kShownMax ? out + "…" : out;
 }
-
-std::uint64_t key_head(std::string_view rest) {
-  char bytes[8] = {};
-  std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
-  return base::load_big64(bytes);
-}
-
-}  // namespace
 
 std::size_t Meta::partition_for(std::string_view key) const {
   const int order = key.substr(0, prefix.size()).compare(prefix);
@@ -145,7 +144,7 @@ const Meta* Run::Implementation::open(Io io) {
   }
   std::string footer;
   if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes, footer); !trouble.empty()) {
-    fail(trouble + "; all of its keys, \"" + shown(summary.smallest) + "\" to \"" + shown(summary.largest) +
+    fail(trouble + "; all of its keys, \"" + shown_key(summary.smallest) + "\" to \"" + shown_key(summary.largest) +
          "\", can't be read");
     return nullptr;
   }
@@ -257,8 +256,8 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
                                      base::FunctionRef<Unreadable()> which) {
   const auto keys = [&] {
     const Unreadable range = which();
-    return "the keys " + std::string(range.whole ? "from \"" : "after \"") + shown(range.after) + "\" up to \"" +
-           shown(range.last) + "\"";
+    return "the keys " + std::string(range.whole ? "from \"" : "after \"") + shown_key(range.after) + "\" up to \"" +
+           shown_key(range.last) + "\"";
   };
   if (handle.raw_bytes > raw_max || handle.stored_bytes > handle.raw_bytes + kBlockFrameBytes + 64 ||
       handle.stored_bytes < kBlockFrameBytes) {
@@ -313,7 +312,7 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
   auto block = std::make_unique<CachedBlock>(std::move(raw));
   if (is_partition ? !decode_partition(*block) : !BlockView::verify(block->bytes)) {
     fail("the block at " + std::to_string(handle.offset) + " is not one, though its checksum is right; keys up to \"" +
-         shown(opened.partitions[part].last_key) + "\" can't be read");
+         shown_key(opened.partitions[part].last_key) + "\" can't be read");
     return nullptr;
   }
   if (!is_partition) block->view = BlockView(block->bytes.data());

@@ -213,6 +213,36 @@ TEST_F(Salvage, ABlockOfARunThatCanNotBeReadStandsInNobodysWay) {
   engine->close();
 }
 
+TEST_F(Salvage, ACounterWhoseBaseIsLostHoldsUpFlushesUntilItIsPutAnew) {
+  const Disk disk = runs_->copy();
+  for (const std::string& path : disk->paths()) {
+    if (!path.starts_with("runs/")) continue;
+    for (const std::uint64_t sector : {0, 8}) disk->file(path)->write(sector * 4096, noise(sector, 4096));
+  }
+  const Opened engine = open_store(disk);
+  History history;
+  Recorded(engine, history, Durability::disk).add(numbered("counter", 0), 1);
+  Recorded(engine, history, Durability::disk).put(numbered("new", 0), "value");
+  try {
+    engine->settle();
+    ADD_FAILURE() << "its base could be read";
+  } catch (const std::exception& error) {
+    EXPECT_NE(std::string(error.what()).find("counter1000"), std::string::npos) << error.what();
+  }
+  const std::uint64_t flushes = engine->stats().flushes;
+  Recorded(engine, history, Durability::disk).put(numbered("counter", 0), std::string(8, '\0'));
+  try {
+    engine->settle();
+  } catch (const std::exception& error) {
+    EXPECT_EQ(std::string(error.what()).find("counter1000\" was"), std::string::npos) << error.what();
+  }
+  EXPECT_GT(engine->stats().flushes, flushes);
+  std::string value;
+  EXPECT_TRUE(engine->get_newest(numbered("new", 0), [&](const Seen& seen) { value = seen.value; }));
+  EXPECT_EQ(value, "value");
+  engine->close();
+}
+
 TEST_F(Salvage, ForwardScansPassOverWhatCanNotBeReadAndSaySo) {
   const Disk disk = runs_->copy();
   destroy_block(disk, first_run(disk));
