@@ -349,11 +349,15 @@ bool LogReader::pass_damage(const Goal& goal) {
   delivered_link_ = cursor_.chain.link;
   const Version first = before.chain.version + 1;
   const Version last = cursor_.chain.version;
-  std::string lost = "no version is missing";
-  if (last >= first) lost = "the versions from " + std::to_string(first) + " to " + std::to_string(last) + " are lost";
-  if (!here && !successor_) lost = "the versions from " + std::to_string(first) + " on are lost";
-  on_damage(SegmentFiles::path_of(before.segment) + ": bytes " + std::to_string(before.offset) + " to " +
-            std::to_string(end - 1) + " are damaged beyond healing; " + lost);
+  std::string what = ": bytes " + std::to_string(before.offset);
+  if (!here && !successor_) {
+    what += " and what follows can't be read; the versions from " + std::to_string(first) + " on are lost";
+  } else {
+    what += " to " + std::to_string(end - 1) + " are damaged beyond healing; ";
+    what += last < first ? "no version is missing"
+                         : "the versions from " + std::to_string(first) + " to " + std::to_string(last) + " are lost";
+  }
+  on_damage(SegmentFiles::path_of(before.segment) + what);
   return here || successor_;
 }
 

@@ -43,13 +43,13 @@ std::vector<Stretch> entries_of(const std::string& bytes) {
 }
 
 // The versions that these sentences call lost.
-std::set<Version> lost_in(const std::vector<std::string>& sentences) {
+std::set<Version> lost_in(const std::vector<std::string>& sentences, Version newest) {
   std::set<Version> lost;
-  static const std::regex kRange("versions from (\\d+) to (\\d+) are lost");
+  static const std::regex kRange("versions from (\\d+) (?:to (\\d+)|on) are lost");
   for (const std::string& sentence : sentences) {
     for (std::sregex_iterator match(sentence.begin(), sentence.end(), kRange), end; match != end; ++match) {
-      for (Version version = std::stoull((*match)[1]); version <= std::stoull((*match)[2]); ++version)
-        lost.insert(version);
+      const Version last = (*match)[2].matched ? std::stoull((*match)[2]) : newest;
+      for (Version version = std::stoull((*match)[1]); version <= last; ++version) lost.insert(version);
     }
   }
   return lost;
@@ -118,13 +118,16 @@ class Salvage : public ::testing::Test {
     const Opened engine = open_store(disk, options);
     const Health health = engine->health();
     EXPECT_FALSE(health.good);
-    const std::set<Version> lost = lost_in(health.problems);
-    EXPECT_EQ(lost_in(told), lost);
+    const std::set<Version> lost = lost_in(health.problems, history_.rbegin()->first);
+    EXPECT_EQ(lost_in(told, history_.rbegin()->first), lost);
     for (const Version version : lost) EXPECT_TRUE(hit.contains(version)) << "version " << version << " is not damaged";
+    std::string sentences;
+    for (const std::string& sentence : health.problems) sentences += sentence + "\n";
+    SCOPED_TRACE(sentences);
     EXPECT_TRUE(everything(engine) ==
                 contents_after(history_, [&](Version version) { return lost.contains(version); }));
     const CheckReport report = check(engine);
-    EXPECT_EQ(lost_in(report.damage), lost);
+    EXPECT_EQ(lost_in(report.damage, history_.rbegin()->first), lost);
     EXPECT_TRUE(std::any_of(report.damage.begin(), report.damage.end(), [&](const std::string& sentence) {
       return sentence.find(path + ": bytes ") != std::string::npos;
     }));
