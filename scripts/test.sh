@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh             all of it: release, sanitizers, clang with fuzzing, style, simulator (about ten minutes on two cores)
 #   scripts/test.sh --quick     the release build's tests only
-#   scripts/test.sh --hours H   and after it H hours of simulator seeds and kills
+#   scripts/test.sh --hours H   and after it H hours of simulator seeds, and H hours of kills (500 at least)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -99,6 +99,8 @@ fi
 check stands-alone stands_alone
 if [ "$hours" != 0 ]; then
   check simulator-long build/release/simulator/ingot-simulator --first-seed 1000000 --hours "$hours" --jobs "$jobs"
+  check kills-long env INGOT_TEST_HOURS="$hours" build/release/tests/test_end-to-end --gtest_filter='Kills.OfEveryKind*'
+  sed -n '/^[0-9]* kills$/,/opens: /p' "$logs/kills-long.log"
 fi
 
 printf '\n%s\n' "${summary[@]}"

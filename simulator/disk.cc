@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "memory.h"
+#include "storage/whole_io.h"
 
 namespace ingot::simulator {
 
@@ -79,6 +80,8 @@ class Disk::OpenedFile final : public storage::File {
     return bytes == 0 || offset > ~0ULL - bytes ? ~0ULL : offset + bytes;
   }
   void drop_locks(std::uint64_t offset, std::uint64_t end);
+  // As pwrite: a count, or -1 and errno.
+  ssize_t write_once(std::uint64_t offset, std::string_view bytes, bool in_pieces);
 
   Disk& disk_;
   Open& open_;
@@ -183,7 +186,7 @@ FileImage* Disk::image(std::string_view path) {
 bool Disk::damage(std::string_view path, std::uint64_t offset, Damage kind) {
   HostMemory host;
   FileImage* const at = image(path);
-  if (at == nullptr || !at->damage(offset, kind, chance_)) return false;
+  if (at == nullptr || !scheduler_.choices().take(Optional::fault) || !at->damage(offset, kind, chance_)) return false;
   scheduler_.trace().event("damage", static_cast<std::uint64_t>(kind), offset, path);
   scheduler_.report().count(kind == Damage::bit_flip     ? Fault::bit_flip
                             : kind == Damage::unreadable ? Fault::unreadable
@@ -207,10 +210,22 @@ void Disk::take_time(std::uint64_t low_nanos, std::uint64_t high_nanos) {
 }
 
 bool Disk::strikes(std::uint32_t per_million, Fault fault) {
-  if (!chance_.per_million(per_million)) return false;
+  if (!chance_.per_million(per_million) || !scheduler_.choices().take(Optional::fault)) return false;
   scheduler_.report().count(fault);
   scheduler_.trace().event("fault", 0, 0, fault_name(fault));
   return true;
+}
+
+ssize_t Disk::one_call(std::size_t bytes) {
+  if (strikes(profile_.interrupted, Fault::interrupted)) {
+    scheduler_.step();
+    errno = EINTR;
+    return -1;
+  }
+  if (bytes < 2 || !strikes(profile_.short_io, Fault::short_io)) return static_cast<ssize_t>(bytes);
+  const std::size_t part = 1 + chance_.below(bytes - 1);
+  scheduler_.step();
+  return static_cast<ssize_t>(part);
 }
 
 bool Disk::out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t bytes) {
@@ -218,7 +233,7 @@ bool Disk::out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t by
   if (needed == 0) return false;
   if (!full() && chance_.per_million(profile_.full_begins)) {
     const auto lasts = static_cast<std::int64_t>(chance_.magnitude(1'000'000, 2'000'000'000));
-    full_until_ = scheduler_.time() + base::Duration(lasts);
+    if (scheduler_.choices().take(Optional::fault)) full_until_ = scheduler_.time() + base::Duration(lasts);
   }
   if (!full() && pages_used() + needed <= pages_max_) return false;
   scheduler_.report().count(Fault::no_space);
@@ -438,14 +453,23 @@ IoError Disk::free_bytes(std::uint64_t& bytes) {
 
 IoError Disk::OpenedFile::read_at(std::uint64_t offset, std::span<char> out, std::size_t& got) {
   HostMemory host;
-  got = 0;
   disk_.begin("read", open_.node->number, offset);
   disk_.take_time(500, 20'000);
-  if (disk_.strikes(disk_.profile_.read_error, Fault::read_error)) return IoError(EIO);
-  if (open_.node->image.read(offset, out, got)) return {};
-  disk_.scheduler_.report().count(Fault::unreadable);
-  got = 0;
-  return IoError(EIO);
+  return storage::read_whole(offset, out, got, [this](std::uint64_t at, std::span<char> rest) -> ssize_t {
+    const ssize_t part = disk_.one_call(rest.size());
+    if (part < 0) return part;
+    if (disk_.strikes(disk_.profile_.read_error, Fault::read_error)) {
+      errno = EIO;
+      return -1;
+    }
+    std::size_t count = 0;
+    if (open_.node->image.read(at, rest.first(static_cast<std::size_t>(part)), count)) {
+      return static_cast<ssize_t>(count);
+    }
+    disk_.scheduler_.report().count(Fault::unreadable);
+    errno = EIO;
+    return -1;
+  });
 }
 
 // A page at a time, as the kernel does it: between two, others may look, and the process may be killed.
@@ -453,12 +477,21 @@ IoError Disk::OpenedFile::write_at(std::uint64_t offset, std::string_view bytes)
   HostMemory host;
   disk_.begin("write", open_.node->number, offset, {});
   if (open_.mode == OpenMode::read) return IoError(EBADF);
+  // Mostly in one go, so that long zero-filling writes stay cheap.
+  const bool in_pieces = bytes.size() <= 64 * kPageBytes && disk_.chance_.one_in(4);
+  const IoError failed = storage::write_whole(offset, bytes, [&](std::uint64_t at, std::string_view rest) {
+    const ssize_t part = disk_.one_call(rest.size());
+    return part < 0 ? part : write_once(at, rest.substr(0, static_cast<std::size_t>(part)), in_pieces);
+  });
+  if (!failed) disk_.take_time(1'000, 50'000);
+  return failed;
+}
+
+ssize_t Disk::OpenedFile::write_once(std::uint64_t offset, std::string_view bytes, bool in_pieces) {
   FileImage& image = open_.node->image;
   const std::size_t until = disk_.strikes(disk_.profile_.write_error, Fault::write_error)
                                 ? disk_.chance_.below(bytes.size() + 1)
                                 : bytes.size() + 1;
-  // Mostly in one go, so that long zero-filling writes stay cheap.
-  const bool in_pieces = bytes.size() <= 64 * kPageBytes && disk_.chance_.one_in(4);
   for (std::size_t done = 0; done < bytes.size();) {
     std::size_t count = bytes.size() - done;
     if (in_pieces) count = std::min<std::size_t>(count, kPageBytes - (offset + done) % kPageBytes);
@@ -467,11 +500,13 @@ IoError Disk::OpenedFile::write_at(std::uint64_t offset, std::string_view bytes)
       const std::size_t fits = disk_.chance_.below(count + 1) / kPageBytes * kPageBytes;
       if (image.pages_needed(offset + done, fits) == 0)
         image.write(offset + done, bytes.substr(done, fits), disk_.chance_);
-      return IoError(ENOSPC);
+      errno = ENOSPC;
+      return -1;
     }
     if (done + count >= until) {
       image.write(offset + done, bytes.substr(done, until - std::min(done, until)), disk_.chance_);
-      return IoError(EIO);
+      errno = EIO;
+      return -1;
     }
     image.write(offset + done, bytes.substr(done, count), disk_.chance_);
     done += count;
@@ -482,8 +517,7 @@ IoError Disk::OpenedFile::write_at(std::uint64_t offset, std::string_view bytes)
       disk_.writing_.erase(std::find(disk_.writing_.begin(), disk_.writing_.end(), process));
     }
   }
-  disk_.take_time(1'000, 50'000);
-  return {};
+  return static_cast<ssize_t>(bytes.size());
 }
 
 IoError Disk::sync_file(Open& open) {
@@ -505,6 +539,7 @@ IoError Disk::sync_file(Open& open) {
     if (chance_.per_million(profile_.deadly_sync)) {
       const std::uint64_t steps = chance_.magnitude(1, 500);
       const bool all = chance_.one_in(2);
+      if (!scheduler_.choices().take(Optional::event)) return IoError(EIO);
       for (const auto& process : scheduler_.processes()) {
         if (!process->running() || process->number() == 0) continue;
         if (all || process.get() == open.process) scheduler_.kill_after(*process, steps);

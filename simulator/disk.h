@@ -6,6 +6,8 @@
 // behaves as Linux does: the pages count as clean, the medium may not have them, every open file of it is told once.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <list>
 #include <map>
@@ -33,6 +35,7 @@ class Disk final : public storage::Directory {
   [[nodiscard]] const FaultProfile& faults() const { return profile_; }
   /// Full from now on, or not any more.
   void set_full(bool full) { full_until_ = full ? base::kNever : base::Instant{}; }
+  void set_pages_max(std::uint64_t pages) { pages_max_ = pages; }
 
   /// The machine stops: all processes die, and the disk keeps what the chance leaves. From the director or an action.
   void lose_power();
@@ -94,6 +97,8 @@ class Disk final : public storage::Directory {
   void begin(const char* what, std::uint64_t a = 0, std::uint64_t b = 0, std::string_view detail = {});
   bool strikes(std::uint32_t per_million, Fault fault);
   [[nodiscard]] bool full() const { return scheduler_.time() < full_until_; }
+  // How much of so many bytes one call does; -1: it was interrupted, and errno says so. Also waits.
+  ssize_t one_call(std::size_t bytes);
   bool out_of_space(FileImage& image, std::uint64_t offset, std::uint64_t bytes);
   void close(Open& open);
   void process_died(Process& process);

@@ -29,6 +29,8 @@ FaultProfile FaultProfile::draw(Chance& chance) {
   profile.sync_error = likelihood(1'000, 100'000);
   profile.deadly_sync = chance.percent(30) ? 200'000 : 0;
   profile.open_error = likelihood(1'000, 50'000);
+  profile.short_io = likelihood(1'000, 200'000);
+  profile.interrupted = likelihood(1'000, 200'000);
   profile.slow = likelihood(100, 10'000);
   profile.full_begins = likelihood(1'000, 100'000);
   profile.garbage_page = chance.percent(30) ? static_cast<std::uint32_t>(chance.magnitude(10'000, 500'000)) : 0;
@@ -62,6 +64,7 @@ void Report::add(const Report& other) {
   switches += other.switches;
   disk_calls += other.disk_calls;
   processes += other.processes;
+  virtual_micros += other.virtual_micros;
   for (std::size_t i = 0; i < kFaultCount; ++i) faults[i] += other.faults[i];
   for (const auto& [name, count] : other.outcomes) outcomes[name] += count;
   for (const auto& [name, count] : other.probes) probes[name] += count;
@@ -77,6 +80,7 @@ std::string Report::serialise() const {
   line("number", "switches", switches);
   line("number", "disk_calls", disk_calls);
   line("number", "processes", processes);
+  line("number", "virtual_micros", virtual_micros);
   for (std::size_t i = 0; i < kFaultCount; ++i) line("fault", std::to_string(i), faults[i]);
   for (const auto& [name, count] : outcomes) line("outcome", name, count);
   for (const auto& [name, count] : probes) line("probe", name, count);
@@ -91,9 +95,9 @@ void Report::take(std::string_view line) {
   const std::string name(line.substr(first + 1, second - first - 1));
   const std::uint64_t count = std::strtoull(std::string(line.substr(second + 1)).c_str(), nullptr, 10);
   if (kind == "number") {
-    for (const auto& [known, to] :
-         {std::pair{"operations", &operations}, std::pair{"steps", &steps}, std::pair{"switches", &switches},
-          std::pair{"disk_calls", &disk_calls}, std::pair{"processes", &processes}}) {
+    for (const auto& [known, to] : {std::pair{"operations", &operations}, std::pair{"steps", &steps},
+                                    std::pair{"switches", &switches}, std::pair{"disk_calls", &disk_calls},
+                                    std::pair{"processes", &processes}, std::pair{"virtual_micros", &virtual_micros}}) {
       if (name == known) *to += count;
     }
   } else if (kind == "fault") {
@@ -109,9 +113,9 @@ void Report::take(std::string_view line) {
 std::string Report::text() const {
   char line[256];
   std::snprintf(line, sizeof line,
-                "%" PRIu64 " operations by %" PRIu64 " processes; %" PRIu64 " disk calls, %" PRIu64 " steps, %" PRIu64
-                " switches\n",
-                operations, processes, disk_calls, steps, switches);
+                "%" PRIu64 " operations by %" PRIu64 " processes in %.2f virtual hours; %" PRIu64
+                " disk calls, %" PRIu64 " steps, %" PRIu64 " switches\n",
+                operations, processes, static_cast<double>(virtual_micros) / 3.6e9, disk_calls, steps, switches);
   std::string text = line;
   const auto section = [&](const char* title) { text.append(title).append("\n"); };
   const auto row = [&](const char* name, std::uint64_t count) {

@@ -30,6 +30,8 @@ namespace ingot::simulator {
   X(write_error, "write error")            /* EIO, a part may be written */                                  \
   X(no_space, "no space")                  /* ENOSPC */                                                      \
   X(open_error, "too many files")          /* EMFILE */                                                      \
+  X(short_io, "short read or write")       /* a call that did less than it was asked */                      \
+  X(interrupted, "interrupted call")       /* EINTR */                                                       \
   X(slow, "slow i/o")                      /* an operation that takes 0.1 to 8 seconds */                    \
   X(bit_flip, "bit flip")                  /* one bit, in place */                                           \
   X(damaged_sector, "damaged sector")      /* 512 or 4096 bytes of noise or zeros, in place */               \
@@ -52,6 +54,8 @@ struct FaultProfile {
   std::uint32_t sync_error = 0;
   std::uint32_t deadly_sync = 0;  ///< per failing sync: its process, or all of them, are killed within the next steps
   std::uint32_t open_error = 0;
+  std::uint32_t short_io = 0;
+  std::uint32_t interrupted = 0;
   std::uint32_t slow = 0;
   std::uint32_t full_begins = 0;  ///< per operation that takes space: the disk is full from now on, for a while
   // At a power loss:
@@ -69,6 +73,7 @@ struct Report {
   std::uint64_t switches = 0;
   std::uint64_t disk_calls = 0;
   std::uint64_t processes = 0;
+  std::uint64_t virtual_micros = 0;  ///< that passed on the simulated clocks
   std::array<std::uint64_t, kFaultCount> faults{};
   std::map<std::string, std::uint64_t, std::less<>> outcomes;  ///< what the operations came to
   std::map<std::string, std::uint64_t, std::less<>> probes;    ///< rare branches of the code that ran

@@ -22,6 +22,8 @@ constexpr const char kUsage[] =
     "  --scenario S     which scenario (all)\n"
     "  --jobs J         worker processes (1)\n"
     "  --trace          print each step; one job\n"
+    "  --leave-out LIST leave these things out of each seed, as a shortened failure says\n"
+    "  --whole          do not shorten failing seeds\n"
     "  --hashes         print each seed's hash, to compare builds\n"
     "  --break NAME     make one thing wrong on purpose (repeatable): the run must fail\n"
     "  --breaks         list what can be made wrong\n";
@@ -59,6 +61,8 @@ int main(int count, char** arguments) {
                                         {"jobs", required_argument, nullptr, 'j'},
                                         {"trace", no_argument, nullptr, 't'},
                                         {"hashes", no_argument, nullptr, 'p'},
+                                        {"leave-out", required_argument, nullptr, 'o'},
+                                        {"whole", no_argument, nullptr, 'w'},
                                         {"break", required_argument, nullptr, 'b'},
                                         {"breaks", no_argument, nullptr, 'l'},
                                         {"help", no_argument, nullptr, '?'},
@@ -93,6 +97,12 @@ int main(int count, char** arguments) {
         break;
       case 'p':
         options.print_hashes = true;
+        break;
+      case 'o':
+        if (!options.leave_out.take_text(optarg)) return usage("can't be left out: ", optarg);
+        break;
+      case 'w':
+        options.shortens = false;
         break;
       case 'b':
         if (!switch_break(optarg)) return usage("there is no such break: ", optarg);

@@ -17,12 +17,14 @@
 #include <string>
 #include <vector>
 
+#include "shorten.h"
+
 namespace ingot::simulator {
 
 namespace {
 
 constexpr std::uint64_t kSeedsPerWorker = 64;
-constexpr std::uint64_t kFailuresInFull = 5;
+constexpr std::uint64_t kFailuresInFull = 3;
 constexpr unsigned kSecondsPerSeedMax = 120;  // of real time: a seed takes milliseconds
 constexpr std::uint64_t kRepeatedOneIn = 25;  // seeds that are run twice, and must do the same
 
@@ -77,25 +79,27 @@ std::string one_line(std::string text) {
   return text;
 }
 
-SeedResult run_checked(const Scenario& scenario, std::uint64_t seed, Report& report) {
-  SeedResult result = run_seed(scenario, seed, nullptr, report);
+SeedResult run_checked(const Scenario& scenario, std::uint64_t seed, const Choices& leave_out, Report& report) {
+  Choices choices = leave_out;
+  SeedResult result = run_seed(scenario, seed, nullptr, report, choices);
   if (result.failure.empty() && seed % kRepeatedOneIn == 0) {
     Report unused;
-    const SeedResult again = run_seed(scenario, seed, nullptr, unused);
+    choices = leave_out;
+    const SeedResult again = run_seed(scenario, seed, nullptr, unused, choices);
     if (again.hash != result.hash) result.failure = "run twice, it did not do the same: something is not deterministic";
   }
   return result;
 }
 
-[[noreturn]] void work(const Scenario& scenario, std::uint64_t first, std::uint64_t count, int output,
-                       Progress& progress) {
+[[noreturn]] void work(const Scenario& scenario, std::uint64_t first, std::uint64_t count, const Choices& leave_out,
+                       int output, Progress& progress) {
   progress_of_this_worker = &progress;
   catch_crashes();
   Report report;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     progress.seed = seed;
     alarm(kSecondsPerSeedMax);
-    const SeedResult result = run_checked(scenario, seed, report);
+    const SeedResult result = run_checked(scenario, seed, leave_out, report);
     alarm(0);
     char line[96];
     std::snprintf(line, sizeof line, "%s\t%" PRIu64 "\t%016" PRIx64 "\t", result.failure.empty() ? "pass" : "fail",
@@ -174,7 +178,7 @@ void Run::start_worker() {
   const pid_t pid = fork();
   if (pid == 0) {
     close(ends[0]);
-    work(scenario_, range.first, range.end - range.first, ends[1], *progress);
+    work(scenario_, range.first, range.end - range.first, options_.leave_out, ends[1], *progress);
   }
   close(ends[1]);
   if (pid < 0) {
@@ -186,12 +190,18 @@ void Run::start_worker() {
 
 void Run::failed(std::uint64_t seed, const std::string& why) {
   ++failed_;
-  if (failed_ > kFailuresInFull) {
-    std::printf("seed %" PRIu64 " failed: %s\n", seed, why.substr(0, why.find('\n')).c_str());
+  const std::string again = "ingot-simulator --scenario " + std::string(scenario_.name) + " --first-seed " +
+                            std::to_string(seed) + " --seeds 1 --trace" + options_.repeat_with;
+  std::printf("seed %" PRIu64 " failed: %s\n", seed, why.substr(0, why.find('\n')).c_str());
+  if (failed_ > kFailuresInFull) return;
+  std::printf("again: %s\n", again.c_str());
+  std::fflush(stdout);
+  const Shortened shortened = options_.shortens ? shorten_seed(scenario_, seed, options_.leave_out) : Shortened();
+  if (shortened.story.empty()) {
+    std::printf("%s\n\n", why.c_str());
   } else {
-    std::printf("seed %" PRIu64 " failed: %s\nagain: ingot-simulator --scenario %s --first-seed %" PRIu64
-                " --seeds 1 --trace%s\n\n",
-                seed, why.c_str(), scenario_.name, seed, options_.repeat_with.c_str());
+    std::printf("%s\nthe shorter one: %s --leave-out '%s'\n\n", shortened.story.c_str(), again.c_str(),
+                shortened.choices.text().c_str());
   }
   std::fflush(stdout);
 }
@@ -273,7 +283,8 @@ bool print_seeds(const Scenario& scenario, const RunOptions& options) {
   std::uint64_t failed = 0;
   for (std::uint64_t seed = options.first_seed; seed < options.first_seed + options.seeds; ++seed) {
     Report report;
-    const SeedResult result = run_seed(scenario, seed, stdout, report);
+    Choices choices = options.leave_out;
+    const SeedResult result = run_seed(scenario, seed, stdout, report, choices);
     std::printf("seed %" PRIu64 ": hash %016" PRIx64 ", %s\n%s", seed, result.hash,
                 result.failure.empty() ? "passed" : ("failed: " + result.failure).c_str(), report.text().c_str());
     if (!result.failure.empty()) ++failed;

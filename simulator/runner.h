@@ -16,6 +16,8 @@ struct RunOptions {
   std::uint64_t jobs = 1;
   bool print_trace = false;
   bool print_hashes = false;
+  bool shortens = true;     ///< failing seeds, before they are printed
+  Choices leave_out;        ///< of each seed
   std::string repeat_with;  ///< what else to say to run a seed again
 };
 

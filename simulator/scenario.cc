@@ -11,6 +11,7 @@ namespace {
 
 constexpr Scenario kScenarios[] = {
     {"log", "several processes append to, read, wait for and reopen one log on one disk", &run_log_scenario},
+    {"engine", "several processes commit to, read, upkeep and reopen one store on one disk", &run_engine_scenario},
 };
 
 constinit const Trace* trace_of_run = nullptr;
@@ -33,13 +34,18 @@ const Trace* running_trace() {
 }
 
 SeedResult run_seed(const Scenario& scenario, std::uint64_t seed, std::FILE* print, Report& report) {
+  Choices choices;
+  return run_seed(scenario, seed, print, report, choices);
+}
+
+SeedResult run_seed(const Scenario& scenario, std::uint64_t seed, std::FILE* print, Report& report, Choices& choices) {
   (void)base::broken(base::Break{});  // what it sets up on first use is the host's
   const auto trace = std::make_unique<Trace>(print);
   trace_of_run = trace.get();
   SeedResult result;
   Report own;  // what the scenario looks at must not depend on seeds before this one
   {
-    World world(seed, *trace, own);
+    World world(seed, *trace, own, choices);
     result.failure = world.scheduler.run([&] { scenario.run(world); });
     if (result.failure.empty() && world.disk.open_files() != 0) {
       result.failure = "files are still open at the end: " + std::to_string(world.disk.open_files());

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "chance.h"
+#include "choices.h"
 #include "disk.h"
 #include "faults.h"
 #include "scheduler.h"
@@ -17,16 +18,18 @@
 namespace ingot::simulator {
 
 struct World {
-  World(std::uint64_t its_seed, Trace& its_trace, Report& its_report)
+  World(std::uint64_t its_seed, Trace& its_trace, Report& its_report, Choices& its_choices)
       : seed(its_seed),
         chance(its_seed ^ 0x3ce9'a210'0000'0003ULL),
+        choices(its_choices),
         trace(its_trace),
         report(its_report),
-        scheduler(its_seed, its_trace, its_report),
+        scheduler(its_seed, its_trace, its_report, its_choices),
         disk(scheduler, Chance(its_seed ^ 0xd15c'0000'0000'0004ULL)) {}
 
   std::uint64_t seed;
   Chance chance;  ///< the scenario's own
+  Choices& choices;
   Trace& trace;
   Report& report;
   Scheduler scheduler;
@@ -50,7 +53,9 @@ struct SeedResult {
   std::string last_steps;  ///< of a failure
 };
 
-/// Runs one seed. `print`: where its trace goes; null: nowhere. `report` is added to.
+/// Runs one seed. `print`: where its trace goes; null: nowhere. `report` is added to. `choices`: what is left out of
+/// it, and afterwards what there was.
+SeedResult run_seed(const Scenario& scenario, std::uint64_t seed, std::FILE* print, Report& report, Choices& choices);
 SeedResult run_seed(const Scenario& scenario, std::uint64_t seed, std::FILE* print, Report& report);
 
 /// The trace of the seed that runs now, for a signal handler; null: none.

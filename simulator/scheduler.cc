@@ -27,9 +27,10 @@ struct Scheduler::Task {
   std::int64_t priority = 0;
 };
 
-Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report)
+Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report, Choices& choices)
     : trace_(trace),
       report_(report),
+      choices_(choices),
       schedule_(seed ^ 0x5c8e'd01e'5eed'0001ULL),
       seeds_(seed ^ 0x9207'ce55'0000'0002ULL) {
   policy_ = schedule_.percent(30) ? Policy::priorities : Policy::random;
@@ -37,6 +38,7 @@ Scheduler::Scheduler(std::uint64_t seed, Trace& trace, Report& report)
   change_distance_ = schedule_.magnitude(50, 20'000);
   next_change_ = schedule_.below(change_distance_ * 2) + 1;
   now_ = base::Instant(base::Duration(1'000'000'000 + static_cast<std::int64_t>(schedule_.below(1'000'000'000))));
+  began_ = now_;
 }
 
 Scheduler::~Scheduler() {
@@ -67,6 +69,7 @@ std::string Scheduler::run(std::function<void()> director) {
   }
   running_ = false;
   report_.steps += steps_;
+  report_.virtual_micros += static_cast<std::uint64_t>((now_ - began_).count() / 1000);
   return failure_;
 }
 

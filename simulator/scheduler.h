@@ -19,6 +19,7 @@
 
 #include "base/simulation.h"
 #include "chance.h"
+#include "choices.h"
 #include "faults.h"
 #include "fiber.h"
 #include "memory.h"
@@ -57,7 +58,7 @@ class Process {
 
 class Scheduler final : public base::Simulation {
  public:
-  Scheduler(std::uint64_t seed, Trace& trace, Report& report);
+  Scheduler(std::uint64_t seed, Trace& trace, Report& report, Choices& choices);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -78,7 +79,10 @@ class Scheduler final : public base::Simulation {
   void pause(Process& process, base::Duration duration);
   /// Returns false at the deadline.
   bool wait_for_end(Process& process, base::Instant deadline = base::kNever);
-  void jump_wall_clock(std::int64_t micros) { wall_offset_micros_ += micros; }
+  void jump_wall_clock(std::int64_t micros) {
+    report_.count(Fault::wall_jump);
+    wall_offset_micros_ += micros;
+  }
   /// Ends the run: the seed has failed. From a fiber or from an action.
   [[noreturn]] void fail(std::string why);
 
@@ -91,6 +95,7 @@ class Scheduler final : public base::Simulation {
   [[nodiscard]] base::Instant time() const { return now_; }
   [[nodiscard]] Trace& trace() { return trace_; }
   [[nodiscard]] Report& report() { return report_; }
+  [[nodiscard]] Choices& choices() { return choices_; }
   /// Whether a fiber of a simulation runs now (else there is nobody to wait).
   [[nodiscard]] bool in_fiber() const { return current_ != nullptr; }
   /// A run that takes more steps than this has lost its way.
@@ -136,6 +141,7 @@ class Scheduler final : public base::Simulation {
 
   Trace& trace_;
   Report& report_;
+  Choices& choices_;
   Chance schedule_;
   Chance seeds_;  // for the processes' own streams
   Policy policy_ = Policy::random;
@@ -148,6 +154,7 @@ class Scheduler final : public base::Simulation {
 
   StackPool stacks_;
   base::Instant now_;
+  base::Instant began_;
   base::Instant next_event_ = base::kNever;  // the earliest deadline or end of a pause; may be too early
   std::int64_t wall_offset_micros_ = 0;
   std::uint64_t steps_ = 0;

@@ -32,6 +32,7 @@ namespace engine {
 class Engine;
 class TransactionState;
 class SnapshotState;
+struct StoreMaker;
 }  // namespace engine
 
 class Store;
@@ -164,7 +165,7 @@ class Store {
   void close();
 
  private:
-  friend Store open(const std::string& where, Options options);
+  friend struct engine::StoreMaker;
   friend class Reader;
   friend class Writer;
   friend class detail::Attempts;
@@ -190,7 +191,7 @@ class Attempts {
   Attempts(const Attempts&) = delete;
   Attempts& operator=(const Attempts&) = delete;
   Transaction begin();
-  bool commit(Transaction& tx);
+  std::optional<Version> commit(Transaction& tx);
 
  private:
   std::shared_ptr<engine::Engine> engine_;

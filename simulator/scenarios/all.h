@@ -6,5 +6,6 @@ namespace ingot::simulator {
 struct World;
 
 void run_log_scenario(World& world);
+void run_engine_scenario(World& world);
 
 }  // namespace ingot::simulator

@@ -361,12 +361,14 @@ void open_and_run(LogWorld& shared, const Plan& plan) {
   ++shared.finished;
 }
 
-Plan draw_plan(Chance& chance) {
+Plan draw_plan(Chance& chance, Choices& choices) {
   Plan plan;
   plan.start_after =
       base::Duration(static_cast<std::int64_t>(chance.one_in(2) ? 0 : chance.magnitude(1'000, 20'000'000)));
   plan.appenders = chance.between(1, 3);
-  plan.appends = chance.between(1, 20);
+  const std::uint64_t appends = chance.between(1, 20);
+  plan.appends = 0;
+  for (std::uint64_t i = 0; i < appends; ++i) plan.appends += choices.take(Optional::step) ? 1 : 0;
   plan.durable_percent = std::array<std::uint64_t, 4>{0, 30, 80, 100}[chance.below(4)];
   plan.large_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
   plan.new_segment_percent = std::array<std::uint64_t, 3>{0, 5, 40}[chance.below(3)];
@@ -414,36 +416,42 @@ class Director {
     power_lost_ = false;
     shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
     if (end != End::quiet) {
-      world_.scheduler.after_steps(chance_.magnitude(50, 20'000),
-                                   [this, end] { end == End::power ? lose_power() : kill_all(); });
+      const std::uint64_t steps = chance_.magnitude(50, 20'000);
+      if (world_.choices.take(Optional::event)) {
+        world_.scheduler.after_steps(steps, [this, end] { end == End::power ? lose_power() : kill_all(); });
+      }
     }
     std::vector<Plan> plans(chance_.between(1, 4));
-    for (Plan& plan : plans) plan = draw_plan(chance_);
+    for (Plan& plan : plans) plan = draw_plan(chance_, world_.choices);
     std::vector<Process*> running;
-    for (const Plan& plan : plans) running.push_back(&start(plan));
-    if (pauses) {
+    for (const Plan& plan : plans) {
+      const bool killed = chance_.percent(40);
+      const std::uint64_t steps = killed ? chance_.magnitude(5, 10'000) : 0;
+      if (!world_.choices.take(Optional::process)) continue;
+      Process& process = start(plan);
+      if (killed && world_.choices.take(Optional::event)) world_.scheduler.kill_after(process, steps);
+      running.push_back(&process);
+    }
+    if (pauses && !running.empty()) {
       base::sleep_for(base::Duration(static_cast<std::int64_t>(chance_.magnitude(10'000, 20'000'000))));
       Process& process = *running[chance_.below(running.size())];
       const auto length = base::Duration(static_cast<std::int64_t>(chance_.magnitude(1'000'000, 10'000'000'000)));
-      if (process.running()) world_.scheduler.pause(process, length);
+      if (world_.choices.take(Optional::event) && process.running()) world_.scheduler.pause(process, length);
     }
     if (chance_.one_in(8)) {
-      world_.report.count(Fault::wall_jump);
       const auto jump = static_cast<std::int64_t>(chance_.magnitude(1'000, 100'000'000'000));
-      world_.scheduler.jump_wall_clock(chance_.one_in(2) ? jump : -jump);
+      const bool forward = chance_.one_in(2);
+      if (world_.choices.take(Optional::event)) world_.scheduler.jump_wall_clock(forward ? jump : -jump);
     }
     for (Process* process : running) world_.scheduler.wait_for_end(*process);
     world_.scheduler.after_steps(~0ULL >> 1, [] {});  // the power holds
-    if (chance_.one_in(3) && !power_lost_) lose_power();
+    if (chance_.one_in(3) && !power_lost_ && world_.choices.take(Optional::event)) lose_power();
     if (!power_lost_) shared_.history.all_gone(shared_.sync_failed());
     shared_.sync_errors_before = world_.report.counted(Fault::sync_error);
   }
 
   Process& start(const Plan& plan) {
-    Process& process =
-        world_.scheduler.start("log" + std::to_string(++started_), [this, &plan] { open_and_run(shared_, plan); });
-    if (chance_.percent(40)) world_.scheduler.kill_after(process, chance_.magnitude(5, 10'000));
-    return process;
+    return world_.scheduler.start("log" + std::to_string(++started_), [this, &plan] { open_and_run(shared_, plan); });
   }
 
   void kill_all() {

@@ -1,5 +1,6 @@
 #include "base/machine.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,6 +56,15 @@ std::uint64_t machine_memory_bytes() {
     }
   }
   return bytes;
+}
+
+std::uint64_t process_open_files_max() {
+  constexpr std::uint64_t kUsual = 1024;
+#ifdef INGOT_TESTING
+  if (simulation() != nullptr) return kUsual;
+#endif
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : kUsual;
 }
 
 }  // namespace ingot::base

@@ -1,4 +1,4 @@
-// What the machine, or the control group that this process runs in, has.
+// What the machine, or what this process is limited to, has.
 #pragma once
 
 #include <cstdint>
@@ -8,5 +8,8 @@ namespace ingot::base {
 /// Bytes of memory that this process may use at the most: the machine's, or its control group's limit (v1 or v2) if
 /// lower.
 std::uint64_t machine_memory_bytes();
+
+/// How many files this process may have open (RLIMIT_NOFILE).
+std::uint64_t process_open_files_max();
 
 }  // namespace ingot::base

@@ -86,6 +86,7 @@ ImportBatch BatchReader::read_batch() {
     if (parsed == Parsed::bad) {
       batch.bad.push_back(std::move(bad));
       if (bad_lines_ == BadLines::stop) {
+        batch.bad_ahead = 1;
         batch.then = ImportBatch::Then::stopped;
         return batch;
       }

@@ -22,6 +22,7 @@ struct ImportBatch {
   };
   std::vector<ImportRecord> records;
   std::vector<BadLine> bad;
+  std::uint64_t bad_ahead = 0;  ///< of those: not passed over, so a later run meets them again
   Then then = Then::more;
   std::uint64_t offset = 0;  ///< where a later run goes on
   std::uint64_t line = 0;

@@ -65,12 +65,13 @@ void Importer::commit(const ImportBatch& batch) {
         next.totals.records += added.records;
         next.totals.replaced += added.replaced;
         next.totals.expired += added.expired;
-        next.totals.bad += batch.bad.size();
+        next.totals.bad += batch.bad.size() - batch.bad_ahead;
         next.totals.bytes = batch.offset;
         text = row_text(next);
         if (key_) write_row(tx, text, batch.then);
       },
       kUnsynced);
+  next.totals.bad += batch.bad_ahead;  // told, but not in the row: whoever goes on counts them
   row_ = std::move(next);
   text_ = std::move(text);
 }

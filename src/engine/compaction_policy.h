@@ -33,9 +33,9 @@ enum class Effort : std::uint8_t {
   complete,  // everything into one
 };
 
-inline constexpr std::uint64_t kTierBytes = 16ULL << 20;  // what a flush makes, at the most
 inline constexpr std::size_t kTierRuns = 4;
 
-std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Effort effort);
+// `tier_bytes`: what a flush makes, at the most.
+std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Effort effort, std::uint64_t tier_bytes);
 
 }  // namespace ingot::engine

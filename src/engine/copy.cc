@@ -21,7 +21,16 @@ void require_target(storage::Directory& target, const std::string& where) {
   if (const storage::IoError error = target.list("", names))
     throw Error(ErrorCode::unavailable, where + ": " + error.text());
   bool marked = false;
-  for (const std::string& name : names) marked |= name == kCopyingMark;
+  bool whole = false;
+  for (const std::string& name : names) {
+    marked |= name == kCopyingMark;
+    whole |= name == "store";
+  }
+  if (whole && !marked) {
+    throw Error(ErrorCode::invalid_argument, "copy to " + where +
+                                                 ": a store is there already. If a copy to it was killed: it was whole "
+                                                 "by then. Name a directory that does not exist yet.");
+  }
   if (!names.empty() && !marked) {
     throw Error(ErrorCode::invalid_argument,
                 "copy to " + where + ": the directory is not empty. Name one that does not exist yet.");
@@ -59,7 +68,7 @@ void copy_store(Engine& engine, const HeldView& held, const std::string& where,
 
   Checkpoint checkpoint;
   try {
-    RunOutput output(*target, {});
+    RunOutput output(*target, {}, Sizes().run_file_bytes);
     MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine.on_lost());
     std::uint64_t done = 0;
     std::uint64_t reported = 0;

@@ -47,4 +47,8 @@ std::optional<Edit> decode_edit(std::string_view payload) {
   return edit;
 }
 
+bool is_newer_edit(std::string_view payload) {
+  return !payload.empty() && static_cast<std::uint8_t>(payload.front()) > kEditFormat;
+}
+
 }  // namespace ingot::engine

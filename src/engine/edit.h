@@ -35,5 +35,7 @@ struct Edit {
 std::string encode_edit(const Edit& edit);
 // Nothing: the bytes are not an edit.
 std::optional<Edit> decode_edit(std::string_view payload);
+// Whether they are one of a later format.
+bool is_newer_edit(std::string_view payload);
 
 }  // namespace ingot::engine

@@ -5,6 +5,8 @@
 
 #include "base/testing.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
+#include "engine/run_output.h"
 
 namespace ingot::engine {
 
@@ -43,6 +45,7 @@ void Engine::require_open() const {
     throw Error(ErrorCode::closed, where_ + ": the store is closed. Open it again.");
   if (broken_down_.load(std::memory_order_acquire)) {
     const std::lock_guard lock(figures_mutex_);
+    if (is_of_newer_release(broken_why_)) throw newer_release(where_, broken_why_);
     throw Error(ErrorCode::closed, where_ + ": stopped before anything wrong was written, because " + broken_why_ +
                                        ". Open it again; if that says the same, keep the directory and report it.");
   }
@@ -69,12 +72,12 @@ std::shared_ptr<log::Log> Engine::shared_log() const {
 
 void Engine::refresh() {
   require_open();
-  Version published = 0;
-  {
+  const auto look = [this] {
     const base::EpochDomain::Guard guard(epochs_);
     if (closed_.load(std::memory_order_seq_cst)) require_open();  // close waits for guards that came before it
-    published = log_.load(std::memory_order_acquire)->published();
-  }
+    return log_.load(std::memory_order_acquire)->published();
+  };
+  Version published = look();
   if (published <= visible_version_.load(std::memory_order_acquire)) return;
   if (base::broken(base::Break::engine_stale_snapshot)) return;
   // Others published it: we catch up. If the lock is taken, its holder has caught up or does so now, and soon shows it.
@@ -91,6 +94,7 @@ void Engine::refresh() {
     }
     visible_waiters_.fetch_sub(1, std::memory_order_relaxed);
     require_open();
+    if (published == log::Log::kMustLook) published = look();
   }
 }
 
@@ -100,7 +104,10 @@ HeldView Engine::hold() {
     HeldView held;
     held.version = visible_version_.load(std::memory_order_acquire);
     const State* state = state_.load(std::memory_order_seq_cst);
-    if (held.version < state->floor) continue;  // flushed in between: look again
+    if (held.version < state->floor) {  // flushed in between: look again
+      base::spin_pause();
+      continue;
+    }
     held.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
     held.state = state->shared_from_this();
     return held;
@@ -113,10 +120,11 @@ bool Engine::get_newest(std::string_view key, base::FunctionRef<void(const Seen&
   {
     const base::EpochDomain::Guard guard(epochs_);
     View view;
-    do {
+    for (;; base::spin_pause()) {
       view.version = visible_version_.load(std::memory_order_acquire);
       view.state = state_.load(std::memory_order_seq_cst);
-    } while (view.version < view.state->floor);
+      if (view.version >= view.state->floor) break;
+    }
     view.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
     const Got got = get(view, key, runs::Io::none, use, why);
     if (got != Got::not_cached && got != Got::failed) return got == Got::found;
@@ -146,6 +154,7 @@ std::function<void(const std::string&)> Engine::on_lost() {
 }
 
 void Engine::throw_read_failure(const std::string& why) const {
+  if (is_of_newer_release(why)) throw newer_release(where_, why);
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
   if (why.find("(ENOENT)") != std::string::npos) {
     throw Error(ErrorCode::expired,
@@ -272,8 +281,16 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
 void Engine::sync() {
   const LogUse use(*this);
   if (options_.read_only) return;
-  const std::shared_ptr<log::Log> log = shared_log();
-  if (!log->sync(base::deadline_after(base::now(), options_.deadline))) {
+  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
+  for (;;) {
+    const std::shared_ptr<log::Log> log = shared_log();
+    if (log->sync(deadline)) return;
+    // If we had fallen behind, it is being opened anew: then that one has what was to be synced.
+    {
+      const std::lock_guard lock(commit_mutex_);
+      catch_up();
+    }
+    if (shared_log() != log) continue;
     throw Error(ErrorCode::unavailable, where_ + ": can't sync: " + log->why());
   }
 }
@@ -282,7 +299,12 @@ void Engine::settle() {
   require_writable();
   const LogUse use(*this);
   refresh();
-  maintenance_->settle();
+  try {
+    maintenance_->settle();
+  } catch (const OutputFailed& failure) {
+    throw Error(ErrorCode::unavailable, where_ + ": can't settle: " + failure.what() +
+                                            ". Nothing is lost; it is tried again in the background.");
+  }
 }
 
 void Engine::close() {

@@ -36,6 +36,7 @@
 #include "engine/checkpoint.h"
 #include "engine/edit.h"
 #include "engine/read.h"
+#include "engine/sizes.h"
 #include "engine/state.h"
 #include "engine/store_header.h"
 #include "engine/transaction_state.h"
@@ -70,8 +71,8 @@ class SnapshotState {
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   // Opens the store in `directory`; makes it if the place is empty and the options allow. Throws Error.
-  static std::shared_ptr<Engine> open(std::unique_ptr<storage::Directory> directory, std::string where,
-                                      Options options);
+  static std::shared_ptr<Engine> open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
+                                      const Sizes& sizes = {});
   ~Engine();
 
   // Throws `closed` if the engine was closed, or this is a fork's child.
@@ -121,7 +122,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct GroupWrites;
   class LogUse;
 
-  Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options);
+  Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options, const Sizes& sizes);
 
   // engine_open.cc
   void open_place();
@@ -171,6 +172,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<storage::Directory> directory_;
   const std::string where_;
   Options options_;
+  const Sizes sizes_;
   StoreHeader header_;
   std::uint32_t fork_generation_;
   std::uint64_t memory_budget_ = 0;

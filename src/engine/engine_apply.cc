@@ -5,6 +5,7 @@
 #include "base/testing.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
 
 namespace ingot::engine {
 
@@ -22,6 +23,7 @@ void Engine::catch_up() {
     case log::Read::corrupt:
       throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + log().why());
     case log::Read::unavailable:
+      if (is_of_newer_release(log().why())) throw newer_release(where_, log().why());
       throw Error(ErrorCode::unavailable, where_ + ": the log can't be read now: " + log().why());
   }
 }
@@ -40,14 +42,19 @@ void Engine::apply_entry(const log::Entry& entry) {
   if (entry.segment > state_owner_->active->segment()) cut_memtable(entry.segment);
   if (entry.kind == log::EntryKind::edit) {
     const std::optional<Edit> edit = decode_edit(entry.payload);
-    if (!edit) return break_down("an edit in segment " + std::to_string(entry.segment) + " can't be understood");
+    if (!edit) {
+      return break_down("an edit in segment " + std::to_string(entry.segment) +
+                        (is_newer_edit(entry.payload) ? " was written by a newer release" : " can't be understood"));
+    }
     apply_edit(*edit);
   } else {
     base::ByteReader reader(entry.payload);
     std::uint8_t format = 0;
     if (!reader.take_little(format) || format != kPayloadFormat) {
-      return break_down("the entry of version " + std::to_string(entry.base_version) + " has payload format " +
-                        std::to_string(format) + ", which this release does not know");
+      return break_down(
+          "the entry of version " + std::to_string(entry.base_version) +
+          (format > kPayloadFormat ? " was written by a newer release, in payload format " : " has payload format ") +
+          std::to_string(format));
     }
     for (std::uint32_t i = 0; i < entry.transaction_count; ++i) {
       std::uint32_t bytes = 0;

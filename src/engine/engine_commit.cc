@@ -12,6 +12,7 @@
 #include "engine/internal_key.h"
 #include "engine/maintenance.h"
 #include "engine/merged_view.h"
+#include "engine/newer_release.h"
 
 namespace ingot::engine {
 
@@ -19,6 +20,8 @@ namespace {
 // A group takes no more than this beside its first transaction: the log's writes stay short.
 constexpr std::size_t kGroupBytesMax = 1 << 20;
 constexpr std::size_t kGroupCountMax = 4096;
+// Nor does it wait, awake, longer than this for others to join, however slow the device is.
+constexpr base::Duration kGatherMax = std::chrono::milliseconds(1);
 // How long anybody waits for the elder.
 constexpr base::Duration kElderPatience = std::chrono::milliseconds(20);
 
@@ -179,7 +182,7 @@ void Engine::gather(Group& group) {
     durable = group.requests.front()->transaction->durability == Durability::disk;
   }
   if (durable && group.size.load(std::memory_order_relaxed) < usual_group_size_) {
-    const base::Instant patience = base::now() + usual_sync_ / 4;
+    const base::Instant patience = base::now() + std::min(usual_sync_ / 4, kGatherMax);
     while (group.size.load(std::memory_order_relaxed) < usual_group_size_ && base::now() < patience)
       base::yield_thread();
   }
@@ -220,6 +223,7 @@ void Engine::commit_group(std::span<Request* const> requests, base::Instant dead
 }
 
 Error Engine::unavailable(const std::string& what) const {
+  if (is_of_newer_release(what)) return newer_release(where_, what);
   return {ErrorCode::unavailable,
           where_ + ": " + what + ". Nothing was committed; the store goes on by itself when that ends."};
 }
@@ -464,6 +468,7 @@ void Engine::wait_after_loss(std::uint32_t losses, bool& elder) {
 }
 
 void Engine::end_elder() {
+  if (base::fork_generation() != fork_generation_) return;  // the parent's, which it ends itself
   const std::lock_guard lock(elder_mutex_);
   elder_active_.store(false, std::memory_order_relaxed);
   elder_changed_.notify_all();

@@ -1,4 +1,5 @@
 // Opening: the place, the header, the newest checkpoint, the log after it.
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "engine/copy.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
+#include "engine/newer_release.h"
 #include "engine/run_output.h"
 #include "ingot/error.h"
 
@@ -14,16 +16,19 @@ namespace ingot::engine {
 
 namespace {
 
-constexpr std::uint64_t kMemoryBytesMin = 64ULL
-                                          << 20;  // two memtables, the next one, and a cache that is worth its name
 constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 
 constexpr const char* kSalvage =
     "To read the rest, open it with Options::salvage, or use `ingot export --salvage` or `ingot copy --salvage`.";
 
-std::uint64_t memory_budget(const Options& options) {
+std::uint64_t memory_budget(const Options& options, const Sizes& sizes) {
   if (options.memory_bytes != 0) return options.memory_bytes;
-  return std::clamp(base::machine_memory_bytes() / 4, kMemoryBytesMin, kMemoryBytesDefaultMax);
+  return std::clamp(base::machine_memory_bytes() / 4, sizes.memory_bytes_min, kMemoryBytesDefaultMax);
+}
+
+// How many files of runs are open at once. A quarter of what the process may have: an application has sockets, too.
+std::size_t run_files_max() {
+  return static_cast<std::size_t>(std::clamp<std::uint64_t>(base::process_open_files_max() / 4, 64, 4096));
 }
 
 Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
@@ -42,16 +47,17 @@ Error place_error(const std::string& where, const storage::IoError& error, const
 
 }  // namespace
 
-Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options)
+Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options, const Sizes& sizes)
     : directory_(std::move(directory)),
       where_(std::move(where)),
       options_(std::move(options)),
+      sizes_(sizes),
       fork_generation_(base::fork_generation()),
-      memory_budget_(memory_budget(options_)),
+      memory_budget_(memory_budget(options_, sizes_)),
       pins_(std::make_shared<PinRegistry>()) {
-  if (options_.memory_bytes != 0 && options_.memory_bytes < kMemoryBytesMin) {
+  if (options_.memory_bytes != 0 && options_.memory_bytes < sizes_.memory_bytes_min) {
     throw Error(ErrorCode::invalid_argument, where_ + ": memory_bytes is " + std::to_string(options_.memory_bytes) +
-                                                 ", the least is " + std::to_string(kMemoryBytesMin) +
+                                                 ", the least is " + std::to_string(sizes_.memory_bytes_min) +
                                                  " (0: decided by the library)");
   }
   if (options_.deadline.count() < 0) {
@@ -59,11 +65,11 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
   }
 }
 
-std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where,
-                                     Options options) {
+std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
+                                     const Sizes& sizes) {
   if (options.salvage) options.read_only = true;
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
-  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options)),
+  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options), sizes),
                                  [](Engine* gone) {
                                    if (base::fork_generation() == gone->fork_generation_) delete gone;
                                  });
@@ -114,7 +120,7 @@ std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
 }
 
 void Engine::load_checkpoint(const Checkpoint& checkpoint) {
-  auto state = std::make_shared<State>(pins_, checkpoint.edit_number);
+  auto state = State::make(pins_, checkpoint.edit_number);
   state->active = std::make_shared<Memtable>(checkpoint.start.segment);
   state->floor = checkpoint.floor;
   state->floor_time_micros = checkpoint.floor_time_micros;
@@ -132,7 +138,7 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
 
 void Engine::open_log() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
-  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_);
+  cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_, run_files_max());
   if (options_.read_only) {
     live_ = log::Live::open_read_only(*directory_, header_.store_id);
   } else {
@@ -154,6 +160,7 @@ void Engine::open_log() {
   log_options.read_only = options_.read_only;
   log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
+  log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
 
   const std::lock_guard lock(commit_mutex_);
@@ -186,6 +193,7 @@ void Engine::open_log() {
       log_.store(log_owner_.get(), std::memory_order_release);
       break;
     }
+    if (is_of_newer_release(why)) throw newer_release(where_, why);
     if (outcome == log::Read::corrupt) {
       throw Error(ErrorCode::corrupt, where_ + ": " + why + ". Nothing was changed. " + kSalvage);
     }
@@ -227,7 +235,9 @@ void Engine::reload_from_checkpoint() {
     publish_state(std::move(made));
     return show(log().position().version, log().position().time_micros);
   }
-  if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+  if (outcome == log::Read::unavailable) {
+    throw is_of_newer_release(why) ? newer_release(where_, why) : Error(ErrorCode::unavailable, where_ + ": " + why);
+  }
   break_down("it fell behind the log, and the newest checkpoint can't be read: " + why);
   require_open();
 }
@@ -237,6 +247,7 @@ log::Read Engine::reload(std::string& why) {
   log_options.read_only = options_.read_only;
   log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
+  log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
@@ -244,7 +255,7 @@ log::Read Engine::reload(std::string& why) {
     std::vector<std::string> healed;
     const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
     if (found == CheckpointRead::failed) return log::Read::unavailable;
-    if (found != CheckpointRead::found) return log::Read::corrupt;
+    if (found != CheckpointRead::found && found != CheckpointRead::none) return log::Read::corrupt;
     log_owner_->close();
     load_checkpoint(checkpoint);
     log_options.start = checkpoint.start;

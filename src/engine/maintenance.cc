@@ -15,8 +15,6 @@ namespace {
 constexpr base::Duration kHousekeepingPause = std::chrono::milliseconds(100);
 // A store is idle when nothing was committed for this long.
 constexpr base::Duration kIdle = std::chrono::milliseconds(1500);
-// Less than this is not worth a run of its own when nothing else asks for one.
-constexpr std::uint64_t kRestingMemtableBytes = 1 << 20;
 // Another process has the maintenance lock and does not use it: then it is done without. Doing it twice is harmless.
 constexpr base::Duration kRolePatience = std::chrono::seconds(2);
 constexpr std::size_t kGarbageMax = 1'000'000;
@@ -237,8 +235,8 @@ bool Maintenance::flush(Effort effort) {
     // What was erased frees nothing before it has met, in a merge, what it hides; and the log waits for that.
     const bool for_room = short_of_room;
     // A store at rest reads faster, and opens faster, without a memtable.
-    const bool for_rest =
-        held.state->active->memory_bytes() >= kRestingMemtableBytes && is_idle() && try_role(held.state->edit_number);
+    const bool for_rest = held.state->active->memory_bytes() >= engine_.sizes_.resting_memtable_bytes && is_idle() &&
+                          try_role(held.state->edit_number);
     if (for_room) base::probe("engine: a memtable was sealed early, for room");
     if (for_room || for_rest) {
       engine_.seal_memtable();
@@ -263,7 +261,7 @@ bool Maintenance::flush(Effort effort) {
   const ErasureMap erased(erasures);
   const bool nothing_below = state.sorted_runs.empty();
   static const std::vector<ErasureMap::Fragment> kNone;
-  RunOutput output(*engine_.directory_, nothing_below ? kNone : erased.fragments());
+  RunOutput output(*engine_.directory_, nothing_below ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
   const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
   const View all{&state, floor, std::numeric_limits<std::int64_t>::min()};  // nothing has expired at this time
   bool skip_one = base::broken(base::Break::engine_flush_skip_record);
@@ -332,7 +330,7 @@ bool Maintenance::compact_some() {
 // What the memtables will take on the disk, and what the log may still let in: a merge must leave them that much, or a
 // full disk could never be left again.
 std::uint64_t Maintenance::flush_needs() {
-  std::uint64_t bytes = engine_.shared_log()->short_of_room() ? 0 : kTierBytes;
+  std::uint64_t bytes = engine_.shared_log()->short_of_room() ? 0 : engine_.sizes_.segment_bytes;
   const base::EpochDomain::Guard guard(engine_.epochs_);
   const State* state = engine_.state_.load(std::memory_order_acquire);
   bytes += state->active->memory_bytes();
@@ -353,7 +351,7 @@ bool Maintenance::compact(Effort effort) {
     size.barred = is_barred(sorted.id);
     sizes.push_back(size);
   }
-  const std::optional<Window> window = pick_compaction(sizes, effort);
+  const std::optional<Window> window = pick_compaction(sizes, effort, engine_.sizes_.segment_bytes);
   if (!window) return false;
   if (!try_role(state.edit_number) && effort != Effort::complete) return false;
 
@@ -373,7 +371,7 @@ bool Maintenance::compact(Effort effort) {
   }
   const ErasureMap erased(erasures);
   static const std::vector<ErasureMap::Fragment> kNone;
-  RunOutput output(*engine_.directory_, to_bottom ? kNone : erased.fragments());
+  RunOutput output(*engine_.directory_, to_bottom ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
   output.leave_free([this] { return flush_needs(); });
   const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
   for (cursor->seek_first(); cursor->valid(); cursor->next()) {

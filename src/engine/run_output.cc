@@ -19,8 +19,9 @@ std::string run_path(std::string_view name) {
   return "runs/" + std::string(name);
 }
 
-RunOutput::RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures)
-    : directory_(directory), erasures_(erasures) {
+RunOutput::RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures,
+                     std::uint64_t file_bytes)
+    : directory_(directory), file_bytes_(file_bytes), erasures_(erasures) {
   if (!erasures_.empty()) begin_file();
 }
 
@@ -59,7 +60,7 @@ void RunOutput::require_free() {
 }
 
 void RunOutput::add(const runs::Record& record) {
-  if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= kFileBytes) end_file();
+  if (writer_ != nullptr && erasures_.empty() && writer_->file_bytes() >= file_bytes_) end_file();
   if (writer_ == nullptr) begin_file();
   if (leave_free_ && bytes_ + writer_->file_bytes() >= check_free_at_) require_free();
   if (const storage::IoError error = writer_->add(record)) {

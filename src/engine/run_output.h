@@ -26,10 +26,9 @@ class OutputFailed : public std::exception {
 
 class RunOutput {
  public:
-  static constexpr std::uint64_t kFileBytes = 64ULL << 20;
-
-  // `erasures` are written too, each to the file that covers it; with erasures the output is one file.
-  RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures);
+  // Begins another file when one has `file_bytes`. `erasures` are written too, each to the file that covers it; with
+  // erasures the output is one file.
+  RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures, std::uint64_t file_bytes);
   ~RunOutput();  // what was not finished is removed
   // From now on fails with ENOSPC rather than leave less than `bytes()` of the disk free.
   void leave_free(std::function<std::uint64_t()> bytes) { leave_free_ = std::move(bytes); }
@@ -44,6 +43,7 @@ class RunOutput {
   void end_file();
 
   storage::Directory& directory_;
+  const std::uint64_t file_bytes_;
   std::vector<ErasureMap::Fragment> erasures_;
   std::unique_ptr<runs::RunWriter> writer_;
   std::vector<runs::RunSummary> summaries_;

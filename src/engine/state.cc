@@ -36,12 +36,19 @@ State::State(std::shared_ptr<PinRegistry> registry, std::uint64_t number)
   pins->add(edit_number);
 }
 
+std::shared_ptr<State> State::make(std::shared_ptr<PinRegistry> pins, std::uint64_t edit_number) {
+  const std::uint32_t generation = base::fork_generation();
+  return {new State(std::move(pins), edit_number), [generation](const State* gone) {
+            if (base::fork_generation() == generation) delete gone;
+          }};
+}
+
 State::~State() {
   pins->remove(edit_number);
 }
 
 std::shared_ptr<State> State::copy(std::uint64_t new_edit_number) const {
-  auto next = std::make_shared<State>(pins, new_edit_number);
+  auto next = State::make(pins, new_edit_number);
   next->active = active;
   next->sealed = sealed;
   next->sorted_runs = sorted_runs;

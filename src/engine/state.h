@@ -56,7 +56,9 @@ class PinRegistry {
 };
 
 struct State : std::enable_shared_from_this<State> {
-  State(std::shared_ptr<PinRegistry> pins, std::uint64_t edit_number);
+  // In a fork's child the last holder leaves it as it lies: another of the parent's threads may have had any of the
+  // locks that its end takes, and in the child nobody ever gives them back.
+  static std::shared_ptr<State> make(std::shared_ptr<PinRegistry> pins, std::uint64_t edit_number);
   ~State();
   State(const State&) = delete;
   State& operator=(const State&) = delete;
@@ -75,6 +77,9 @@ struct State : std::enable_shared_from_this<State> {
   // A new State with the same contents, to be changed before it is published.
   [[nodiscard]] std::shared_ptr<State> copy(std::uint64_t new_edit_number) const;
   void note_erasures();
+
+ private:
+  State(std::shared_ptr<PinRegistry> pins, std::uint64_t edit_number);
 };
 
 }  // namespace ingot::engine

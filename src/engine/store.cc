@@ -9,6 +9,7 @@
 #include "engine/internal_key.h"
 #include "engine/merged_view.h"
 #include "engine/place.h"
+#include "engine/store_maker.h"
 #include "ingot/version.h"
 
 namespace ingot {
@@ -173,7 +174,7 @@ CheckReport Store::check(const std::function<void(const CopyProgress&)>& progres
 Store open(const std::string& where, Options options) {
   if (options.salvage) options.read_only = true;
   std::unique_ptr<storage::Directory> directory = engine::directory_at(where, options);
-  return Store(engine::Engine::open(std::move(directory), where, std::move(options)));
+  return engine::StoreMaker::make(engine::Engine::open(std::move(directory), where, std::move(options)));
 }
 
 namespace detail {
@@ -192,10 +193,10 @@ Transaction Attempts::begin() {
   return tx;
 }
 
-bool Attempts::commit(Transaction& tx) {
-  if (tx.commit()) return true;
-  engine_->wait_after_loss(++losses_, elder_);
-  return false;
+std::optional<Version> Attempts::commit(Transaction& tx) {
+  const std::optional<Version> version = tx.commit();
+  if (!version) engine_->wait_after_loss(++losses_, elder_);
+  return version;
 }
 
 }  // namespace detail

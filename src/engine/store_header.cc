@@ -1,5 +1,6 @@
 #include "engine/store_header.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -21,14 +22,13 @@ constexpr std::string_view kMaking = "making";  // locked by who makes the store
 constexpr std::array<std::string_view, 3> kFolders = {"log", "runs", "checkpoints"};
 
 // Whether this is all that an interrupted making can have left.
-bool is_leftover(storage::Directory& directory, const std::string& name) {
-  if (name == kTemporary || name == kMaking || name == "lost+found") return true;
-  for (const std::string_view folder : kFolders) {
-    if (name != folder) continue;
-    std::vector<std::string> names;
-    return !directory.list(name, names) && names.empty();
-  }
-  return false;
+storage::IoError look_for_leftover(storage::Directory& directory, const std::string& name, bool& leftover) {
+  leftover = name == kTemporary || name == kMaking || name == "lost+found";
+  if (std::find(kFolders.begin(), kFolders.end(), name) == kFolders.end()) return {};
+  std::vector<std::string> names;
+  const storage::IoError error = directory.list(name, names);
+  leftover = names.empty();
+  return error;
 }
 
 }  // namespace
@@ -55,7 +55,11 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
     case TwinRead::damaged: {
       // A foreign file of that name is no damaged store.
       std::vector<std::string> names;
-      const bool has_log = !directory.list("log", names) && !names.empty();
+      if (const storage::IoError error = directory.list("log", names); error && error.code() != ENOENT) {
+        why = directory.where() + "/log: " + error.text();
+        return Place::failed;
+      }
+      const bool has_log = !names.empty();
       if (!has_log) why = directory.where() + " holds a file \"store\" that is not a store's header";
       return has_log ? Place::damaged : Place::other;
     }
@@ -69,7 +73,16 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
   }
   for (const std::string& name : names) {
     if (name == kPath) return look_at(directory, heal, header, healed, why);  // made between the two looks
-    if (is_leftover(directory, name)) continue;
+    bool leftover = false;
+    if (const storage::IoError error = look_for_leftover(directory, name, leftover)) {
+      why = directory.where() + "/" + name + ": " + error.text();
+      return Place::failed;
+    }
+    if (leftover) continue;
+    std::unique_ptr<storage::File> header_file;  // or while we looked into what was found
+    if (!directory.open(kPath, storage::OpenMode::read, header_file)) {
+      return look_at(directory, heal, header, healed, why);
+    }
     why = directory.where() + " holds other files (\"" + name + "\") and no store";
     return Place::other;
   }
@@ -109,7 +122,8 @@ storage::IoError make_store(storage::Directory& directory, base::Instant deadlin
   StoreHeader header;
   std::vector<std::string> healed;
   std::string why;
-  if (look_at(directory, false, header, healed, why) == Place::store) return {};
+  // Whatever else is found, or can't be looked at, is for the caller's next look: an existing store is not made anew.
+  if (look_at(directory, false, header, healed, why) != Place::empty) return {};
   header.store_id = {base::random_u64(), base::random_u64()};
   header.made_micros = base::wall_micros();
   if (const storage::IoError error = make_folders(directory)) return error;

@@ -86,10 +86,15 @@ TwinRead read_twin(storage::Directory& directory, const TwinFormat& format, std:
   bool whole[2] = {};
   TwinRead states[2] = {TwinRead::damaged, TwinRead::damaged};
   std::string_view payloads[2];
+  storage::IoError failed;
   for (int i = 0; i < 2; ++i) {
     copies[i].resize(half);
     std::size_t got = 0;
-    if (file->read_at(static_cast<std::uint64_t>(i) * half, copies[i], got) || got != half) continue;
+    if (const storage::IoError error = file->read_at(static_cast<std::uint64_t>(i) * half, copies[i], got)) {
+      failed = error;
+      continue;
+    }
+    if (got != half) continue;
     states[i] = decode_twin(format, salt, copies[i], payloads[i]);
     if (states[i] == TwinRead::newer_format) {
       why = directory.where() + "/" + std::string(path) + ": written by a newer release (format " +
@@ -123,6 +128,10 @@ TwinRead read_twin(storage::Directory& directory, const TwinFormat& format, std:
     if (!error) error = writable->sync();
     if (error) why += ", and can't be written anew: " + error.text();
     return TwinRead::healed;
+  }
+  if (failed) {  // what can't be read now is not known to be damaged
+    why = directory.where() + "/" + std::string(path) + ": " + failed.text();
+    return TwinRead::failed;
   }
   why = directory.where() + "/" + std::string(path) + ": both copies are damaged";
   return TwinRead::damaged;

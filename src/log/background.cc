@@ -66,7 +66,7 @@ void DirectoryLog::make_spares(Lock& lock) {
   bool made = false;
   const auto failed = files_.make_ahead(made);
   lock.lock();
-  spare_failed_ = static_cast<bool>(failed);
+  spare_error_ = failed;
   if (failed) {
     base::probe("log: no spare could be made");
     set_why("making a segment of the log ahead: " + failed.text());

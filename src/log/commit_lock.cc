@@ -64,6 +64,8 @@ DirectoryLog::Busy::~Busy() {
 bool DirectoryLog::acquire(Lock& lock, base::Instant deadline) {
   if (held_) return true;
   bool asked = false;
+  const base::Instant begun = base::now();
+  base::Duration pause = kRetry;
   for (;;) {
     if (closing() || is_child()) {
       set_why("the store is closed");
@@ -91,7 +93,8 @@ bool DirectoryLog::acquire(Lock& lock, base::Instant deadline) {
       asked = true;
       memory_.bump_and_wake(kLiveRequestAt);
     }
-    const base::Instant until = std::min(deadline, now + (stand_back ? kStandBack / 4 : base::Duration(kRetry)));
+    const base::Instant until = std::min(deadline, now + (stand_back ? kStandBack / 4 : pause));
+    if (now - begun >= kRetryOften) pause = std::min(2 * pause, kRetryMax);
     lock.unlock();
     memory_.wait_until(kLiveReleasedAt, released, until);  // short: a dead holder wakes nobody
     lock.lock();

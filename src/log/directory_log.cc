@@ -117,8 +117,23 @@ bool DirectoryLog::usable() {
 }
 
 Version DirectoryLog::published() const {
+  const bool following = following_.load(std::memory_order_acquire);  // once: it may change meanwhile
+  const Version told = told_version(following);
+  if (!options_.read_only || !memory_.ready()) return told;
+  // Those whom a reader follows may all be gone, and another making `live` anew; if it follows nobody, somebody may
+  // have come.
+  LiveCell cell;
+  const bool must_look = following ? !memory_.load(kLivePublishedAt, cell) || cell.segment == 0
+                                   : memory_.news_hash() != ignored_news_.load(std::memory_order_relaxed);
+  return must_look ? kMustLook : told;
+}
+
+Version DirectoryLog::told_version(bool following) const {
   const Version seen = seen_version_.load(std::memory_order_acquire);
-  if (options_.read_only && !following_.load(std::memory_order_relaxed)) return seen;
+  if (options_.read_only && !following) {
+    if (!memory_.ready()) live_.attach();
+    return seen;
+  }
   LiveCell cell;
   return memory_.load(kLivePublishedAt, cell) ? std::max<Version>(cell.version, seen) : seen;
 }
@@ -127,11 +142,15 @@ bool DirectoryLog::published_end(Goal& goal) {
   LiveCell cell;
   if (options_.read_only) {
     bool others = false;
-    following_ = live_.file && !live_.file->is_locked(kLockPresence, 1, others) && others &&
-                 memory_.load(kLivePublishedAt, cell);
+    if (!memory_.ready()) live_.attach();
+    const std::uint64_t news = memory_.ready() ? memory_.news_hash() : 0;  // before we look who is there
+    // Whoever opens the store alone first writes zeros to the cell.
+    following_ = memory_.ready() && !live_.file->is_locked(kLockPresence, 1, others) && others &&
+                 memory_.load(kLivePublishedAt, cell) && cell.segment != 0;
     if (!following_) {
       goal = Goal{};
       goal.thorough = false;
+      goal.news = news;
       return true;
     }
   } else if (!memory_.load(kLivePublishedAt, cell)) {
@@ -203,7 +222,9 @@ Read DirectoryLog::read(const Sink& sink) {
   if (!published_end(goal)) return Read::unavailable;
   if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
   const std::uint64_t healed = reader_.healed();
-  const Read outcome = read_to(goal, sink);
+  Read outcome = read_to(goal, sink);
+  if (options_.read_only) outcome = look_again(outcome, goal, sink);
+  if (outcome == Read::caught_up && goal.sequence == kToTheEnd) outcome = end_alone(goal.news);
   healed_ += reader_.healed() - healed;
   if (outcome != Read::caught_up) set_why(outcome == Read::gone && diverged_ ? kDiverged : reader_.why());
   const Cursor& cursor = reader_.cursor();
@@ -238,6 +259,45 @@ void DirectoryLog::advance_tail() {
   tail_ = read;
   tail_segment_ = reader_.segment();
   tail_losses_ = losses_seen_;
+}
+
+// A reader may have looked at `live` when the first writer was about to make it anew.
+Read DirectoryLog::look_again(Read outcome, Goal& goal, const Sink& sink) {
+  for (int tries = 0; tries < 10 && (outcome == Read::gone || outcome == Read::corrupt); ++tries) {
+    Goal now;
+    if (!published_end(now) || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
+    base::probe("log: a reader looked at `live` again");
+    goal = now;
+    diverged_ = false;
+    outcome = read_to(goal, sink);
+  }
+  return outcome;
+}
+
+// A reader that follows nobody has read to the end of a segment. If there are later ones, that was not the log's end:
+// writers have come, and gone, and collected what is between. And what a writer left without having synced it is synced
+// before anybody sees it.
+Read DirectoryLog::end_alone(std::uint64_t news) {
+  SegmentFiles::Listing listing;
+  storage::IoError failed = files_.list(listing);
+  if (!failed && !listing.segments.empty() && listing.segments.back() > reader_.cursor().segment) {
+    base::probe("log: a reader that followed nobody fell behind");
+    diverged_ = true;
+    return Read::gone;
+  }
+  const Cursor& cursor = reader_.cursor();
+  if (!failed && cursor.chain.sequence > std::max(cursor.durable, synced_alone_)) {
+    failed = reader_.segment()->file->sync_data();
+    if (!failed) failed = directory_.sync_directory("log");
+    if (failed.code() == EROFS || failed.code() == EINVAL) failed = {};  // it can't be written, so nothing waits to be
+    if (!failed) synced_alone_ = cursor.chain.sequence;
+  }
+  if (failed) {
+    set_why("looking for the end of the log in " + directory_.where() + ": " + failed.text());
+    return Read::unavailable;
+  }
+  ignored_news_.store(news, std::memory_order_relaxed);
+  return Read::caught_up;
 }
 
 void DirectoryLog::repair(LogReader& reader) {
@@ -413,17 +473,18 @@ Version DirectoryLog::durable() const {
 
 Version DirectoryLog::wait(Version version, base::Instant deadline) {
   for (;;) {
-    if (is_child() || closing()) return published();
+    if (is_child() || closing()) return told_version(following_);
     if (options_.read_only) (void)scout();
-    const std::uint32_t news = memory_.memory ? memory_.word(kLiveNewsAt) : 0;
-    if (memory_.memory) {
+    const bool mapped = memory_.ready() && memory_.memory != nullptr;
+    const std::uint32_t news = mapped ? memory_.word(kLiveNewsAt) : 0;
+    if (mapped) {
       memory_.set_word(kLiveWaitingAt, 1);
       std::atomic_thread_fence(std::memory_order_seq_cst);
     }
-    const Version now_published = published();
+    const Version now_published = told_version(following_);
     const base::Instant now = base::now();
     if (now_published > version || now >= deadline) return now_published;
-    if (memory_.memory) {
+    if (mapped) {
       memory_.wait_until(kLiveNewsAt, news, std::min(deadline, now + kWaitPoll));
     } else {
       base::sleep_for(std::min<base::Duration>(kScoutPoll, deadline - now));
@@ -435,14 +496,14 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
 Version DirectoryLog::scout() {
   std::lock_guard guard(scout_mutex_);
   Goal goal;
-  if (!scout_ || !published_end(goal) || following_) return published();
+  if (!scout_ || !published_end(goal) || following_) return told_version(following_);
   scout_->refresh();
   (void)scout_->walk(goal, nullptr);
   const Version found = scout_->cursor().chain.version;
   Version seen = seen_version_.load(std::memory_order_relaxed);
   while (found > seen && !seen_version_.compare_exchange_weak(seen, found)) {
   }
-  return published();
+  return told_version(following_);
 }
 
 void DirectoryLog::release(std::uint64_t segment) {

@@ -83,6 +83,9 @@ class DirectoryLog final : public Log {
   bool published_cell(Goal& goal) const;
   Read read_to(Goal goal, const Sink& sink);
   bool has_diverged();
+  [[nodiscard]] Version told_version(bool following) const;
+  Read end_alone(std::uint64_t news);
+  Read look_again(Read outcome, Goal& goal, const Sink& sink);
   void advance_tail();
   void repair(LogReader& reader);
   void write_repairs(LogReader& reader, base::Duration patience);
@@ -166,7 +169,9 @@ class DirectoryLog final : public Log {
   // Read-only handles without others to follow.
   base::Mutex scout_mutex_;
   std::unique_ptr<LogReader> scout_;
-  std::atomic<bool> following_{false};  // others have the store open, and `live` says how far the log goes
+  std::atomic<bool> following_{false};          // others have the store open, and `live` says how far the log goes
+  std::atomic<std::uint64_t> ignored_news_{0};  // what it said when nobody had it open
+  std::uint64_t synced_alone_ = 0;              // under the owner's lock: entries up to here were synced by a reader
 
   // The tail as whoever holds the commit lock knows it; guarded by mutex_.
   mutable base::Mutex mutex_;
@@ -201,7 +206,7 @@ class DirectoryLog final : public Log {
   base::Instant durable_at_ = base::kNever;  // a seal is due some time after; kNever: none is due
   base::Instant worker_wakes_at_ = base::kNever;
   bool spare_wanted_ = false;
-  bool spare_failed_ = false;  // the last try to make one
+  storage::IoError spare_error_;  // of the last try to make one
   base::Instant spare_retry_at_{};
 
   mutable base::Mutex words_mutex_;
@@ -228,6 +233,9 @@ inline constexpr base::Duration kStandBack = std::chrono::microseconds(200);
 inline constexpr base::Duration kKeeperPause = std::chrono::microseconds(100);
 inline constexpr base::Duration kKeeperPauseMax = std::chrono::milliseconds(5);
 inline constexpr base::Duration kRetry = std::chrono::milliseconds(1);
+// Whoever holds the lock for longer than this is stopped, or its device is: then it is asked less often.
+inline constexpr base::Duration kRetryOften = std::chrono::milliseconds(200);
+inline constexpr base::Duration kRetryMax = std::chrono::milliseconds(20);
 inline constexpr base::Duration kSpareRetry = std::chrono::seconds(1);
 inline constexpr base::Duration kBackOffMax = std::chrono::milliseconds(200);
 inline constexpr base::Duration kUndecidedMax = std::chrono::seconds(30);

@@ -2,6 +2,7 @@
 #include "log/live.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -62,13 +63,31 @@ storage::IoError lock_opening(storage::File& file, base::Instant deadline) {
   }
 }
 
-// Makes the file long enough, of blocks that exist: a store to a mapped hole on a full disk would be a signal.
-storage::IoError fill(storage::File& file) {
-  std::uint64_t bytes = 0;
-  if (const auto failed = file.size(bytes)) return failed;
-  if (bytes >= kLiveBytes) return {};
-  const std::string zeros(kLiveBytes - bytes, '\0');
-  return file.write_at(bytes, zeros);
+// Writes all of the file, which then has blocks that exist and can be read: a load or a store to a mapped page that has
+// none, on a full or a damaged disk, would be a signal.
+storage::IoError make_anew(storage::File& file, const base::Hash128& store_id) {
+  std::string bytes(kLiveSlotsAt, '\0');
+  std::size_t got = 0;
+  std::uint64_t size = 0;
+  if (const auto failed = file.size(size)) return failed;
+  // `syncing` outlives those who open alone, but do not come far enough to act on it. If it can't be read, it may have
+  // been anything.
+  std::uint64_t syncing = 0;
+  if (const auto failed = file.read_at(0, bytes, got)) {
+    base::probe("live: it could not be read");
+    syncing = size != 0 ? 1 : 0;
+  } else if (got == bytes.size() && base::load_little<std::uint64_t>(bytes.data() + kLiveMagicAt) == kLiveMagic &&
+             base::load_hash(bytes.data() + kLiveStoreAt) == store_id) {
+    syncing = base::load_little<std::uint64_t>(bytes.data() + kLiveSyncingAt);
+  }
+  if (syncing != 0) base::probe("live: the last holder died in a sync, and all the others with it");
+  bytes.assign(kLiveBytes, '\0');
+  base::store_little<std::uint64_t>(bytes.data() + kLiveMagicAt, kLiveMagic);
+  base::store_little<std::uint32_t>(bytes.data() + kLiveFormatAt, kLiveFormat);
+  base::store_hash(bytes.data() + kLiveStoreAt, store_id);
+  base::store_little(bytes.data() + kLiveSyncingAt, syncing);
+  base::store_little(bytes.data() + kLiveHolderTokenAt, base::random_u64());  // readers see that it is another life
+  return file.write_at(0, bytes);
 }
 
 // The slots in [begin, end) that somebody else's lock stands on.
@@ -96,10 +115,44 @@ storage::IoError Live::Implementation::take_slot() {
   return slotted ? storage::IoError() : storage::IoError(EMFILE);
 }
 
+void Live::Implementation::attach() {
+  std::lock_guard guard(mutex);
+  if (memory.ready()) return;
+  // Where it may write to it, it pins what it reads like everybody else.
+  std::uint64_t bytes = 0;
+  if (!directory.open("live", storage::OpenMode::read_write, file) && !file->size(bytes) && bytes >= kLiveBytes &&
+      !directory.map("live", kLiveBytes, memory.memory)) {
+    token = base::random_u64();
+    (void)take_slot();
+  } else if (!directory.open("live", storage::OpenMode::read, file) && !file->size(bytes) && bytes >= kLiveBytes) {
+    memory.file = file.get();
+  } else {
+    file.reset();
+    return;
+  }
+  memory.set_ready();
+}
+
+std::uint64_t LiveMemory::news_hash() const {
+  std::array<char, 2 * kLiveCellBytes + 8> bytes{};
+  if (memory != nullptr) {
+    for (std::size_t at = 0; at < 2 * kLiveCellBytes; at += 8) {
+      base::store_little(bytes.data() + at, number(kLivePublishedAt + at));
+    }
+    base::store_little(bytes.data() + 2 * kLiveCellBytes, number(kLiveHolderTokenAt));
+  } else {
+    std::size_t got = 0;
+    const std::span<char> all(bytes);
+    (void)file->read_at(kLivePublishedAt, all.first(2 * kLiveCellBytes), got).code();
+    (void)file->read_at(kLiveHolderTokenAt, all.last(8), got).code();
+  }
+  return base::hash64({bytes.data(), bytes.size()}, key);
+}
+
 bool LiveMemory::load(std::size_t at, LiveCell& cell) const {
+  if (!ready()) return false;
   for (int tries = 0; tries < kCellTries; ++tries) {
     if (load_copy(at, cell) || load_copy(at + kLiveCellBytes, cell)) return true;
-    if (memory == nullptr && file == nullptr) return false;
     base::spin_pause();
   }
   base::probe("live: a cell holds nothing that can be believed");
@@ -113,7 +166,7 @@ bool LiveMemory::load_copy(std::size_t at, LiveCell& cell) const {
     cell.sequence = number(at);
     cell.version = number(at + 8);
     cell.segment = number(at + 16);
-  } else if (file != nullptr) {
+  } else {
     char bytes[kLiveCellBytes];
     std::size_t got = 0;
     if (file->read_at(at, bytes, got) || got != sizeof bytes) return false;
@@ -121,8 +174,6 @@ bool LiveMemory::load_copy(std::size_t at, LiveCell& cell) const {
     cell.version = base::load_little<std::uint64_t>(bytes + 8);
     cell.segment = base::load_little<std::uint64_t>(bytes + 16);
     check = base::load_little<std::uint64_t>(bytes + 24);
-  } else {
-    return false;
   }
   return check == cell_check(cell, key);
 }
@@ -156,26 +207,12 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   if (failed) return {nullptr, failed};
   storage::File& file = *self->file;
   if ((failed = lock_opening(file, deadline))) return {nullptr, failed};
-  if ((failed = fill(file))) return {nullptr, failed};
+  if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::exclusive, self->alone))) return {nullptr, failed};
+  if (self->alone && (failed = make_anew(file, store_id))) return {nullptr, failed};
   if ((failed = directory.map("live", kLiveBytes, self->memory.memory))) return {nullptr, failed};
   self->memory.key = store_key(store_id);
+  self->memory.set_ready();
   self->token = base::random_u64();
-
-  if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::exclusive, self->alone))) return {nullptr, failed};
-  char* bytes = self->memory.memory->data();
-  if (self->alone) {
-    const bool ours = base::load_little<std::uint64_t>(bytes + kLiveMagicAt) == kLiveMagic &&
-                      base::load_hash(bytes + kLiveStoreAt) == store_id;
-    // `syncing` outlives those who open alone, but do not come far enough to act on it.
-    const std::uint64_t syncing = ours ? self->memory.number(kLiveSyncingAt) : 0;
-    if (syncing != 0) base::probe("live: the last holder died in a sync, and all the others with it");
-    std::memset(bytes + kLivePublishedAt, 0, kLiveSyncingAt - kLivePublishedAt);
-    self->memory.set_number(kLiveSyncingAt, syncing);
-    std::memset(bytes + kLiveSyncingAt + 8, 0, kLiveBytes - kLiveSyncingAt - 8);
-    base::store_little<std::uint64_t>(bytes + kLiveMagicAt, kLiveMagic);
-    base::store_little<std::uint32_t>(bytes + kLiveFormatAt, kLiveFormat);
-    base::store_hash(bytes + kLiveStoreAt, store_id);
-  }
   bool present = false;
   if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::shared, present))) return {nullptr, failed};
   if (!present) return {nullptr, storage::IoError(EAGAIN)};  // nobody holds it exclusively but under the opening lock
@@ -194,15 +231,7 @@ std::unique_ptr<Live> Live::open_read_only(storage::Directory& directory, const 
   self->fork_generation = base::fork_generation();
   self->read_only = true;
   self->memory.key = store_key(store_id);
-  // Where it may write to it, it pins what it reads like everybody else.
-  std::uint64_t bytes = 0;
-  if (!directory.open("live", storage::OpenMode::read_write, self->file) && !self->file->size(bytes) &&
-      bytes >= kLiveBytes && !directory.map("live", kLiveBytes, self->memory.memory)) {
-    self->token = base::random_u64();
-    (void)self->take_slot();
-  } else if (!directory.open("live", storage::OpenMode::read, self->file)) {
-    self->memory.file = self->file.get();
-  }
+  self->attach();
   return std::unique_ptr<Live>(new Live(std::move(self)));
 }
 
@@ -248,8 +277,9 @@ void Live::end_maintenance() {
 
 void Live::publish_pin(std::uint64_t edit_number) {
   Implementation& self = *implementation_;
-  if (!self.slotted || self.is_child()) return;
+  if (self.is_child()) return;
   std::lock_guard guard(self.mutex);
+  if (!self.slotted) return;
   const std::size_t at = slot_at(self.slot);
   self.memory.set_number(at, edit_number);
   self.memory.set_number(at + 8, pin_check(edit_number, self.slot, self.memory.key));

@@ -23,8 +23,14 @@ struct LiveCell {
 /// Any thread. Over a mapping; or, for readers that may not write, over the file.
 class LiveMemory {
  public:
+  /// Whether there is a `live`; a reader may come before the first writer has made it. Then what follows may be used.
+  [[nodiscard]] bool ready() const { return ready_.load(std::memory_order_acquire); }
+  void set_ready() { ready_.store(true, std::memory_order_release); }
+
   /// False: it holds no such thing: it was damaged.
   bool load(std::size_t at, LiveCell& cell) const;
+  /// What changes with each entry that is published, and with each handle that publishes or makes it anew.
+  [[nodiscard]] std::uint64_t news_hash() const;
   void store(std::size_t at, const LiveCell& cell);
 
   [[nodiscard]] std::uint32_t word(std::size_t at) const { return half(at).load(std::memory_order_acquire); }
@@ -45,6 +51,7 @@ class LiveMemory {
   std::uint64_t key = 0;                          // of the store, seeds the hashes
 
  private:
+  std::atomic<bool> ready_{false};
   bool load_copy(std::size_t at, LiveCell& cell) const;
   void store_copy(std::size_t at, const LiveCell& cell);
   [[nodiscard]] std::atomic_ref<std::uint32_t> half(std::size_t at) const {
@@ -66,6 +73,7 @@ struct Live::Implementation {
   std::atomic<bool> opening{false};  // we hold the opening lock
   std::uint64_t token = 0;           // of this handle
   storage::IoError take_slot();      // for our pin; ours until the file is closed
+  void attach();                     // of a reader: to the `live` that writers have made, if there is one
   std::size_t slot = 0;
   bool slotted = false;  // we hold the lock of `slot`; a reader that may not write to `live` has none
   base::Mutex mutex;     // guards what follows

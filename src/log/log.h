@@ -98,7 +98,9 @@ class Log {
   virtual ~Log() = default;  // ends like a kill; see close()
 
   // The newest version known to be published by any process: what a read that begins now must see. One atomic load.
+  // kMustLook: this handle, a read-only one, has to read() to know.
   [[nodiscard]] virtual Version published() const = 0;
+  static constexpr Version kMustLook = ~Version{0};
 
   // Passes what was published since position() to `sink`.
   virtual Read read(const Sink& sink) = 0;

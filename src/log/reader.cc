@@ -363,6 +363,7 @@ bool LogReader::pass_damage(const Goal& goal) {
 
 Read LogReader::walk(const Goal& goal, const Sink* sink) {
   bool looked = successor_ != nullptr;
+  bool looked_again = false;
   while (cursor_.chain.sequence < goal.sequence) {
     Read trouble = Read::caught_up;
     if (!looked && goal.segment > cursor_.segment) {
@@ -398,6 +399,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
           return Read::gone;
         }
         if (found.bare_end > 0) heal_parity(found);
+        looked_again = false;
         continue;
       case Step::newer_format:
         why_ = "an entry in " + place() + " was written by a newer release";
@@ -423,8 +425,16 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (heal()) continue;
     const Read end = nothing_follows(goal);
+    if (end == Read::corrupt && !looked_again) {
+      // Who reads while others append may have looked here before, and behind it after, they did.
+      looked_again = true;
+      window_->refresh();
+      looked = successor_ != nullptr;
+      continue;
+    }
     if (end == Read::caught_up || !on_damage) return end;
     if (!pass_damage(goal)) return Read::caught_up;
+    looked_again = false;
   }
   return Read::caught_up;
 }

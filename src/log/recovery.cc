@@ -129,7 +129,8 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   Goal goal;
   if (options_.read_only && !published_end(goal)) return Read::unavailable;
   if (goal.sequence == kToTheEnd) goal.thorough = true;
-  const Read outcome = reader_.walk(goal, &sink);
+  Read outcome = reader_.walk(goal, &sink);
+  if (options_.read_only) outcome = look_again(outcome, goal, sink);
   if (outcome != Read::caught_up) return outcome;
   if (!reader_.reached_start()) {
     why = "the log does not hold the entry that the checkpoint starts from, in or after segment " +
@@ -137,7 +138,11 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
     return Read::corrupt;
   }
   adopt_tail(reader_.cursor(), reader_.segment());
-  if (options_.read_only) return Read::caught_up;
+  if (options_.read_only) {
+    const Read end = goal.sequence == kToTheEnd ? end_alone(goal.news) : Read::caught_up;
+    if (end != Read::caught_up) why = this->why();
+    return end;
+  }
   if (const Read left = remove_leftovers(why); left != Read::caught_up) return left;
   if (reader_.has_repairs()) repair(reader_);
   if (const auto failed = clear_unreadable_end()) {

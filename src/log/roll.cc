@@ -86,7 +86,7 @@ DirectoryLog::Room DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, C
     if (tail_.segment != segment) return Room::ready;  // that went wrong, and has already moved on
   }
   base::Duration pause = std::chrono::milliseconds(1);
-  spare_failed_ = false;
+  spare_error_ = {};
   for (;;) {
     SegmentFiles::Spare spare;
     const Found found = find_spare(payload_bytes, claim, spare);
@@ -95,8 +95,10 @@ DirectoryLog::Room DirectoryLog::roll(Lock& lock, std::uint64_t payload_bytes, C
       if (room_known_) set_room_problem("");
       return Room::ready;
     }
-    if (found == Found::full || (found == Found::none && spare_failed_)) {
+    if (found == Found::full || (found == Found::none && spare_error_)) {
       base::probe("log: no room for a new segment");
+      if (found == Found::none)
+        set_why("the log needs a new segment in " + directory_.where() + ": " + spare_error_.text());
       set_room_problem(why());
       return Room::none;
     }
@@ -149,7 +151,8 @@ bool DirectoryLog::choose_number() {
     next_number_ = tail_.segment + 1;
     return true;
   }
-  for (;; ++next_number_) {
+  // Others may have gone on since the roll became due.
+  for (next_number_ = std::max(next_number_, tail_.segment + 1);; ++next_number_) {
     storage::IoError failed;
     switch (files_.presence(next_number_, failed)) {
       case SegmentFiles::Presence::missing:

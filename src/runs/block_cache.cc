@@ -69,13 +69,16 @@ void BlockCache::Implementation::remove(std::span<std::atomic<CachedBlock*>* con
   retire(gone);
 }
 
-BlockCache::BlockCache(std::uint64_t bytes_max, base::EpochDomain& epochs)
-    : implementation_(std::make_unique<Implementation>(bytes_max, epochs)) {}
+BlockCache::BlockCache(std::uint64_t bytes_max, base::EpochDomain& epochs, std::size_t files_max)
+    : implementation_(std::make_unique<Implementation>(bytes_max, epochs, files_max)) {}
 
 BlockCache::~BlockCache() = default;
 
 void BlockCache::set_bytes_max(std::uint64_t bytes_max) {
   implementation_->bytes_max.store(bytes_max, std::memory_order_relaxed);
+}
+std::size_t BlockCache::open_files() const {
+  return implementation_->files.count();
 }
 std::uint64_t BlockCache::bytes() const {
   return implementation_->bytes.load(std::memory_order_relaxed);

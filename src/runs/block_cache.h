@@ -19,6 +19,7 @@
 #include "base/epoch.h"
 #include "base/thread.h"
 #include "runs/block.h"
+#include "runs/open_files.h"
 #include "runs/run.h"
 
 namespace ingot::runs {
@@ -63,7 +64,8 @@ class PinnedBlock {
 };
 
 struct BlockCache::Implementation {
-  Implementation(std::uint64_t most, base::EpochDomain& domain) : bytes_max(most), epochs(domain) {}
+  Implementation(std::uint64_t most, base::EpochDomain& domain, std::size_t files_max)
+      : bytes_max(most), epochs(domain), files(files_max) {}
 
   // Hangs `block` into `slot`, unless another has been faster: then that one is it. Returns it, pinned once for the
   // caller.
@@ -73,6 +75,7 @@ struct BlockCache::Implementation {
 
   std::atomic<std::uint64_t> bytes_max;
   base::EpochDomain& epochs;
+  OpenFiles files;
   base::Mutex mutex;
   std::vector<CachedBlock*> ring;
   std::size_t hand = 0;

@@ -127,11 +127,13 @@ std::string shown_key(std::string_view key);
 // The hash that filters use.
 std::uint64_t key_hash(std::string_view key);
 
-// Verified, decompressed blocks, bounded by bytes, shared by all runs of a store. Thread-safe; a hit takes no lock.
+// Verified, decompressed blocks, bounded by bytes, shared by all runs of a store; and their open files, bounded by
+// their number. Thread-safe; a hit takes no lock.
 class BlockCache {
  public:
+  static constexpr std::size_t kFilesMaxDefault = 256;
   // `epochs`: readers of blocks are inside its guards.
-  BlockCache(std::uint64_t bytes_max, base::EpochDomain& epochs);
+  BlockCache(std::uint64_t bytes_max, base::EpochDomain& epochs, std::size_t files_max = kFilesMaxDefault);
   ~BlockCache();
   void set_bytes_max(std::uint64_t bytes_max);
   [[nodiscard]] std::uint64_t bytes() const;        // blocks in memory
@@ -139,6 +141,7 @@ class BlockCache {
   [[nodiscard]] std::uint64_t hits() const;
   [[nodiscard]] std::uint64_t misses() const;
   [[nodiscard]] std::uint64_t healed() const;
+  [[nodiscard]] std::size_t open_files() const;
 
   struct Implementation;
   [[nodiscard]] Implementation& implementation() const { return *implementation_; }

@@ -162,7 +162,8 @@ class RunCursor final : public Cursor {
         ahead_.clear();
       } else {
         ahead_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, meta_->covered_bytes - handle.offset)));
-        if (run_.file->read_at(ahead_at_, ahead_, got)) got = 0;  // read_block says what is wrong
+        const std::shared_ptr<storage::File> file = run_.file();
+        if (file == nullptr || file->read_at(ahead_at_, ahead_, got)) got = 0;  // read_block says what is wrong
         ahead_.resize(got);
       }
     }

@@ -59,6 +59,7 @@ Run::Implementation::Implementation(storage::Directory& where, std::string file_
       name_hash(base::hash64(std::string_view(path).substr(path.rfind('/') + 1))) {}
 
 Run::Implementation::~Implementation() {
+  cache->implementation().files.forget(file_slot_);
   if (meta_owner == nullptr) return;
   BlockCache::Implementation& blocks = cache->implementation();
   std::vector<std::atomic<CachedBlock*>*> slots;
@@ -70,6 +71,15 @@ Run::Implementation::~Implementation() {
   blocks.index_bytes.fetch_sub(meta_owner->memory_bytes, std::memory_order_relaxed);
 }
 
+std::shared_ptr<storage::File> Run::Implementation::file() {
+  std::shared_ptr<storage::File> opened;
+  if (const storage::IoError error = cache->implementation().files.get(file_slot_, directory, path, opened)) {
+    const std::lock_guard lock(mutex);
+    why = directory.where() + "/" + path + ": can't be opened: " + error.text();
+  }
+  return opened;
+}
+
 void Run::Implementation::fail(const std::string& what) {
   const std::string sentence = directory.where() + "/" + path + ": " + what;
   {
@@ -79,7 +89,7 @@ void Run::Implementation::fail(const std::string& what) {
   if (on_message) on_message(sentence);
 }
 
-std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& meta_handle,
+std::string Run::Implementation::read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
                                              std::uint64_t& covered_bytes, std::string& sector) {
   std::string trouble = "both footers are damaged";
   std::string copies[2];
@@ -90,7 +100,7 @@ std::string Run::Implementation::read_footer(std::uint64_t file_bytes, Handle& m
     std::string& bytes = copies[copy];
     bytes.resize(kSectorBytes);
     std::size_t got = 0;
-    if (const auto failed = file->read_at(file_bytes - behind, bytes, got))
+    if (const auto failed = opened.read_at(file_bytes - behind, bytes, got))
       trouble = "the footer can't be read: " + failed.text();
     if (got != kSectorBytes) continue;
     const std::string_view checked = std::string_view(bytes).substr(0, kFooterBytes - 8);
@@ -128,22 +138,16 @@ const Meta* Run::Implementation::open(Io io) {
   if (io == Io::none) return nullptr;
   auto decoded = std::make_unique<Meta>();
   Handle handle;
-  {
-    const std::lock_guard lock(mutex);
-    if (file == nullptr) {
-      if (const storage::IoError error = directory.open(path, storage::OpenMode::read, file)) {
-        why = directory.where() + "/" + path + ": can't be opened: " + error.text();
-        return nullptr;
-      }
-    }
-  }
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return nullptr;
   std::uint64_t file_bytes = 0;
-  if (const storage::IoError error = file->size(file_bytes)) {
+  if (const storage::IoError error = reading->size(file_bytes)) {
     fail(error.text());
     return nullptr;
   }
   std::string footer;
-  if (const std::string trouble = read_footer(file_bytes, handle, decoded->covered_bytes, footer); !trouble.empty()) {
+  if (const std::string trouble = read_footer(*reading, file_bytes, handle, decoded->covered_bytes, footer);
+      !trouble.empty()) {
     fail(trouble + "; all of its keys, \"" + shown_key(summary.smallest) + "\" to \"" + shown_key(summary.largest) +
          "\", can't be read");
     return nullptr;
@@ -264,9 +268,11 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
     fail("an index entry makes no sense; " + keys() + " can't be read");
     return false;
   }
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return false;
   std::string stored(handle.stored_bytes, '\0');
   std::size_t got = 0;
-  const storage::IoError error = file->read_at(handle.offset, stored, got);
+  const storage::IoError error = reading->read_at(handle.offset, stored, got);
   if (error && error.code() != EIO) {
     fail("block at " + std::to_string(handle.offset) + ": " + error.text());
     return false;
@@ -278,9 +284,10 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   Handle unused;
   std::uint64_t file_bytes = 0;
   std::string footer;
-  if (covered == 0 && (file->size(file_bytes) || !read_footer(file_bytes, unused, covered, footer).empty()))
+  if (covered == 0 &&
+      (reading->size(file_bytes) || !read_footer(*reading, file_bytes, unused, covered, footer).empty()))
     covered = 0;
-  ParityReader parity(*file, covered);
+  ParityReader parity(*reading, covered);
   std::vector<std::uint64_t> healed;
   std::vector<std::uint64_t> lost;
   if (covered != 0) (void)parity.read(handle.offset, handle.stored_bytes, stored, healed, lost);
@@ -322,8 +329,10 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
 std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
   std::vector<std::uint64_t> damaged;
+  const std::shared_ptr<storage::File> reading = file();
+  if (reading == nullptr) return damaged;
   ParityBuilder builder;
-  ParityReader parity(*file, opened.covered_bytes);
+  ParityReader parity(*reading, opened.covered_bytes);
   std::string covered;
   for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
     (void)parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, damaged, lost);
@@ -339,12 +348,12 @@ std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& open
   std::string footer(kSectorBytes, '\0');
   Handle unused;
   std::uint64_t unused_bytes = 0;
-  if (read_footer(footers + 2 * kSectorBytes, unused, unused_bytes, footer).empty())
+  if (read_footer(*reading, footers + 2 * kSectorBytes, unused, unused_bytes, footer).empty())
     wanted.append(footer).append(footer);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool readable = !file->read_at(tail + at, found, got) && got == kSectorBytes;
+    const bool readable = !reading->read_at(tail + at, found, got) && got == kSectorBytes;
     const bool known = lost.empty() || tail + at >= footers;
     if (!readable || (known && std::memcmp(found, wanted.data() + at, kSectorBytes) != 0)) damaged.push_back(tail + at);
   }

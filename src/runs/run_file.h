@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runs/block_cache.h"
+#include "runs/open_files.h"
 #include "runs/run.h"
 #include "runs/run_format.h"
 
@@ -75,19 +76,22 @@ struct Run::Implementation {
   const std::function<void(const std::string&)> on_message;
   const std::uint64_t name_hash;
 
+  // The open file. Null: it can't be opened, and why() says why.
+  std::shared_ptr<storage::File> file();
+
   base::Mutex mutex;  // opening, why
-  std::unique_ptr<storage::File> file;
   std::unique_ptr<Meta> meta_owner;
   std::atomic<const Meta*> meta{nullptr};
   std::string why;
   std::atomic<bool> rewrite{false};
 
  private:
+  OpenFiles::Slot file_slot_;
   CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, const Meta& meta, std::size_t partition,
                     std::uint32_t index);
   // What stands in the way of reading it; empty: nothing. `sector`: the sector that either footer must be.
-  std::string read_footer(std::uint64_t file_bytes, Handle& meta_handle, std::uint64_t& covered_bytes,
-                          std::string& sector);
+  std::string read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
+                          std::uint64_t& covered_bytes, std::string& sector);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
 

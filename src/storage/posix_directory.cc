@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -19,6 +20,8 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+
+#include "storage/whole_io.h"
 
 namespace ingot::storage {
 
@@ -79,11 +82,11 @@ IoError last_error() {
   return IoError(errno);
 }
 
-template <class Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result == -1 && errno == EINTR) result = call();
-  return result;
+// Whether a file that ends at `end` is larger than this process may make one. To write there would be a SIGXFSZ, which
+// ends an application that does not expect it; so it is not tried.
+bool is_too_large(std::uint64_t end) {
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur;
 }
 
 class PosixFile final : public File {
@@ -91,43 +94,31 @@ class PosixFile final : public File {
   explicit PosixFile(int descriptor) : descriptor_(descriptor) {}
 
   IoError read_at(std::uint64_t offset, std::span<char> out, std::size_t& got) override {
-    got = 0;
-    while (got < out.size()) {
-      const ssize_t count = retried([&] {
-        return ::pread(descriptor_.get(), out.data() + got, out.size() - got, static_cast<off_t>(offset + got));
-      });
-      if (count < 0) return last_error();
-      if (count == 0) break;
-      got += static_cast<std::size_t>(count);
-    }
-    return {};
+    return read_whole(offset, out, got, [&](std::uint64_t at, std::span<char> rest) {
+      return ::pread(descriptor_.get(), rest.data(), rest.size(), static_cast<off_t>(at));
+    });
   }
   IoError write_at(std::uint64_t offset, std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t count =
-          retried([&] { return ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
-      if (count < 0) return last_error();
-      if (count == 0) return IoError(ENOSPC);
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-      offset += static_cast<std::uint64_t>(count);
-    }
-    return {};
+    if (is_too_large(offset + bytes.size())) return IoError(EFBIG);
+    return write_whole(offset, bytes, [&](std::uint64_t at, std::string_view rest) {
+      return ::pwrite(descriptor_.get(), rest.data(), rest.size(), static_cast<off_t>(at));
+    });
   }
   IoError sync_data() override {
-    return retried([&] { return ::fdatasync(descriptor_.get()); }) == 0 ? IoError() : last_error();
+    return error_of([&] { return ::fdatasync(descriptor_.get()); });
   }
   IoError sync() override {
-    return retried([&] { return ::fsync(descriptor_.get()); }) == 0 ? IoError() : last_error();
+    return error_of([&] { return ::fsync(descriptor_.get()); });
   }
   IoError size(std::uint64_t& bytes) override {
     struct stat status {};
-    if (::fstat(descriptor_.get(), &status) != 0) return last_error();
+    if (const IoError error = error_of([&] { return ::fstat(descriptor_.get(), &status); })) return error;
     bytes = static_cast<std::uint64_t>(status.st_size);
     return {};
   }
   IoError truncate(std::uint64_t bytes) override {
-    return retried([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); }) == 0 ? IoError()
-                                                                                                   : last_error();
+    if (is_too_large(bytes)) return IoError(EFBIG);
+    return error_of([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); });
   }
   void will_read(std::uint64_t offset, std::uint64_t bytes) override {
     (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
@@ -139,22 +130,19 @@ class PosixFile final : public File {
   }
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
     struct flock lock = range(offset, bytes, mode == LockMode::shared ? F_RDLCK : F_WRLCK);
-    if (retried([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); }) == 0) {
-      taken = true;
-      return {};
-    }
-    taken = false;
-    return errno == EAGAIN || errno == EACCES ? IoError() : last_error();
+    const IoError error = error_of([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); });
+    taken = !error;
+    return error.code() == EAGAIN || error.code() == EACCES ? IoError() : error;
   }
   IoError unlock(std::uint64_t offset, std::uint64_t bytes) override {
     struct flock lock = range(offset, bytes, F_UNLCK);
-    return retried([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); }) == 0 ? IoError() : last_error();
+    return error_of([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); });
   }
   IoError is_locked(std::uint64_t offset, std::uint64_t bytes, bool& locked) override {
     struct flock lock = range(offset, bytes, F_WRLCK);
-    if (retried([&] { return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock); }) != 0) return last_error();
-    locked = lock.l_type != F_UNLCK;
-    return {};
+    const IoError error = error_of([&] { return ::fcntl(descriptor_.get(), F_OFD_GETLK, &lock); });
+    locked = !error && lock.l_type != F_UNLCK;
+    return error;
   }
 
  private:
@@ -210,14 +198,17 @@ class PosixDirectory final : public Directory {
     return {};
   }
   IoError rename(std::string_view from, std::string_view to) override {
-    return ::renameat(root_.get(), std::string(from).c_str(), root_.get(), std::string(to).c_str()) == 0 ? IoError()
-                                                                                                         : last_error();
+    const std::string old_name(from);
+    const std::string new_name(to);
+    return error_of([&] { return ::renameat(root_.get(), old_name.c_str(), root_.get(), new_name.c_str()); });
   }
   IoError remove(std::string_view path) override {
-    return ::unlinkat(root_.get(), std::string(path).c_str(), 0) == 0 ? IoError() : last_error();
+    const std::string name(path);
+    return error_of([&] { return ::unlinkat(root_.get(), name.c_str(), 0); });
   }
   IoError make_directory(std::string_view path) override {
-    return ::mkdirat(root_.get(), std::string(path).c_str(), 0777) == 0 ? IoError() : last_error();
+    const std::string name(path);
+    return error_of([&] { return ::mkdirat(root_.get(), name.c_str(), 0777); });
   }
   IoError list(std::string_view path, std::vector<std::string>& names) override {
     names.clear();
@@ -242,7 +233,7 @@ class PosixDirectory final : public Directory {
   IoError sync_directory(std::string_view path) override {
     const int descriptor = open_directory(path);
     if (descriptor < 0) return last_error();
-    const IoError error = retried([&] { return ::fsync(descriptor); }) == 0 ? IoError() : last_error();
+    const IoError error = error_of([&] { return ::fsync(descriptor); });
     ::close(descriptor);
     return error;
   }
@@ -260,7 +251,7 @@ class PosixDirectory final : public Directory {
   }
   IoError free_bytes(std::uint64_t& bytes) override {
     struct statvfs status {};
-    if (::fstatvfs(root_.get(), &status) != 0) return last_error();
+    if (const IoError error = error_of([&] { return ::fstatvfs(root_.get(), &status); })) return error;
     bytes = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
     return {};
   }

@@ -95,6 +95,19 @@ TEST_F(Import, StrictStopsAtTheFirstBadLineAndKeepsWhatCameBefore) {
   EXPECT_EQ(on({"scan", "s", "-k"}).out, "1\n2\n3\n");
 }
 
+TEST_F(Import, ALineThatIsMetAgainCountsOnce) {
+  const std::string path = file("x.jsonl", "{\"id\":1}\nbad\n{\"id\":3}\n");
+  for (int i = 0; i < 3; ++i) {
+    const Ran strict = on({"import", "s", path, "--key", "id", "--json", "--strict"});
+    EXPECT_EQ(strict.status, 1);
+    EXPECT_EQ(figure(strict, "records"), 1u);
+    EXPECT_EQ(figure(strict, "bad"), 1u);
+  }
+  const Ran ran = on({"import", "s", path, "--key", "id", "--json"});
+  EXPECT_EQ(figure(ran, "records"), 2u);
+  EXPECT_EQ(figure(ran, "bad"), 1u);
+}
+
 TEST_F(Import, WhatCanNotBeBegunIsAUsageError) {
   const std::string lines = file("x.jsonl", "{\"id\":1}\n");
   EXPECT_EQ(on({"import", "s", lines}).status, 2) << "no key";

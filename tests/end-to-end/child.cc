@@ -61,26 +61,44 @@ std::optional<std::string> heard() {
   return line;
 }
 
-Child::Child(const std::string& role, const Arguments& arguments, const Arguments& environment) {
+namespace {
+
+Arguments child_words(const std::string& role, const Arguments& arguments) {
+  Arguments words = {"/proc/self/exe", kChildMark, std::to_string(getpid()), role};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+std::vector<char*> pointers_to(Arguments& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+Child::Child(const std::string& role, const Arguments& arguments, const Arguments& environment)
+    : Child(child_words(role, arguments), environment) {}
+
+Child Child::program(const Arguments& words, const Arguments& environment) {
+  return {Arguments(words), Arguments(environment)};
+}
+
+Child::Child(Arguments words, Arguments variables) {
   int in[2];
   int out[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
-  Arguments words = {"/proc/self/exe", kChildMark, std::to_string(getpid()), role};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> word_pointers;
-  for (std::string& word : words) word_pointers.push_back(word.data());
-  word_pointers.push_back(nullptr);
-  Arguments variables = environment;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  std::vector<char*> variable_pointers;
-  for (std::string& variable : variables) variable_pointers.push_back(variable.data());
-  variable_pointers.push_back(nullptr);
+  const std::vector<char*> word_pointers = pointers_to(words);
+  const std::vector<char*> variable_pointers = pointers_to(variables);
 
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
   if (pid_ == 0) {
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // kept over execve
     execve(word_pointers[0], word_pointers.data(), variable_pointers.data());
     _exit(127);
   }
@@ -167,6 +185,15 @@ int Child::wait() {
 int Child::kill_and_wait() {
   signal(SIGKILL);
   return wait();
+}
+
+bool Child::wait_until_stopped() {
+  int status = 0;
+  while (waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
+  }
+  if (WIFSTOPPED(status)) return true;
+  ended_ = true;
+  return false;
 }
 
 std::string state_of(pid_t pid) {

@@ -31,6 +31,8 @@ std::optional<std::string> heard();
 class Child {
  public:
   Child(const std::string& role, const Arguments& arguments, const Arguments& environment = {});
+  // Another program, by its path.
+  static Child program(const Arguments& words, const Arguments& environment = {});
   ~Child();  // kill -9
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
@@ -48,8 +50,11 @@ class Child {
   // Waits for its end: its exit status, or minus the signal that ended it.
   int wait();
   int kill_and_wait();
+  // Waits until SIGSTOP has stopped it. False: it ended.
+  bool wait_until_stopped();
 
  private:
+  Child(Arguments words, Arguments environment);
   pid_t pid_ = -1;
   int to_child_ = -1;
   int from_child_ = -1;

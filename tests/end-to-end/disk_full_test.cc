@@ -1,13 +1,16 @@
 // A disk that is really full: a small file system of the test's own. Writers wait, then are told; readers never notice;
 // when there is room again everybody goes on, without a restart.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -28,14 +31,21 @@ using namespace std::chrono_literals;
 
 const Space kSpace("things");
 
-// A file system in memory, of so many bytes; gone with this object.
+// A file system of so many bytes, in memory or on a device that is a file; gone with this object.
 class SmallFileSystem {
  public:
-  explicit SmallFileSystem(const std::string& path, std::uint64_t bytes) : path_(path) {
+  SmallFileSystem(const std::string& kind, const std::string& path, std::uint64_t bytes) : path_(path) {
     std::filesystem::create_directory(path);
-    const std::string options = "size=" + std::to_string(bytes);
-    mounted_ = mount("none", path.c_str(), "tmpfs", 0, options.c_str()) == 0;
-    if (!mounted_) std::cerr << "NOT RUN: no file system can be mounted here: " << std::strerror(errno) << "\n";
+    const std::string size = std::to_string(bytes);
+    if (kind == "tmpfs") {
+      mounted_ = mount("none", path.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+    } else {
+      const std::string image = path + ".image";
+      mounted_ = run("truncate -s " + size + " " + image) &&
+                 run("mkfs." + kind + " -q -F -m 0 -E lazy_itable_init=1 " + image) &&
+                 run("mount -o loop " + image + " " + path);
+    }
+    if (!mounted_) std::cerr << "NOT RUN: no " << kind << " can be mounted here\n";
   }
   ~SmallFileSystem() {
     if (mounted_) umount2(path_.c_str(), MNT_DETACH);
@@ -58,6 +68,9 @@ class SmallFileSystem {
   void make_room() { std::filesystem::remove(path_ + "/of-another-program"); }
 
  private:
+  static bool run(const std::string& command) {
+    return std::system(("PATH=$PATH:/usr/sbin:/sbin; " + command + " > /dev/null").c_str()) == 0;
+  }
   std::string path_;
   bool mounted_ = false;
 };
@@ -71,7 +84,7 @@ std::string noise(std::mt19937_64& random, std::size_t bytes) {
   return value;
 }
 
-class FullDisk : public ::testing::Test {
+class FullDisk : public ::testing::TestWithParam<const char*> {
  protected:
   // Writes until the store says that it can't; returns how many were acknowledged.
   int write_until_refused(Store& store, int limit) {
@@ -100,8 +113,8 @@ class FullDisk : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(FullDisk, IsWaitedOutWhenAnotherProgramMakesRoom) {
-  SmallFileSystem disk(directory_.at("disk"), 400 << 20);
+TEST_P(FullDisk, IsWaitedOutWhenAnotherProgramMakesRoom) {
+  SmallFileSystem disk(GetParam(), directory_.at("disk"), 400 << 20);
   if (!disk.mounted()) GTEST_SKIP() << "may not mount";
   Store store = open(directory_.at("disk/store"), {.deadline = 400ms});
   ASSERT_EQ(write_until_refused(store, 200), 200) << "there is room at first";
@@ -138,8 +151,8 @@ TEST_F(FullDisk, IsWaitedOutWhenAnotherProgramMakesRoom) {
   EXPECT_TRUE(again.check().clean());
 }
 
-TEST_F(FullDisk, IsMadeRoomOnByErasing) {
-  SmallFileSystem disk(directory_.at("disk"), 260 << 20);
+TEST_P(FullDisk, IsMadeRoomOnByErasing) {
+  SmallFileSystem disk(GetParam(), directory_.at("disk"), 260 << 20);
   if (!disk.mounted()) GTEST_SKIP() << "may not mount";
   Store store = open(directory_.at("disk/store"), {.deadline = 2s});
   write_until_refused(store, 100'000);
@@ -166,8 +179,8 @@ TEST_F(FullDisk, IsMadeRoomOnByErasing) {
   EXPECT_TRUE(store.check().clean());
 }
 
-TEST_F(FullDisk, KilledOnItLosesNothing) {
-  SmallFileSystem disk(directory_.at("disk"), 300 << 20);
+TEST_P(FullDisk, KilledOnItLosesNothing) {
+  SmallFileSystem disk(GetParam(), directory_.at("disk"), 300 << 20);
   if (!disk.mounted()) GTEST_SKIP() << "may not mount";
   testing::Child child("count_up", {directory_.at("disk/store"), "n", "deadline=300"});
   ASSERT_EQ(child.line(), "open");
@@ -196,6 +209,54 @@ TEST_F(FullDisk, KilledOnItLosesNothing) {
   look(store);
   kSpace.put(store, "goes", "on");
   EXPECT_TRUE(store.check().clean());
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, FullDisk, ::testing::Values("tmpfs", "ext4"),
+                         [](const auto& parameter) { return std::string(parameter.param); });
+
+// A process that may make no large files (ulimit -f): the kernel would end it with SIGXFSZ.
+class FileSizeLimit : public ::testing::Test {
+ protected:
+  static void allow(const testing::Child& child, rlim_t bytes) {
+    rlimit limit = {};
+    ASSERT_EQ(prlimit(child.pid(), RLIMIT_FSIZE, nullptr, &limit), 0);
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
+    ASSERT_EQ(prlimit(child.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  }
+  static bool is_refused(const std::string& line) {
+    return line.rfind("error unavailable: ", 0) == 0 && line.find("ulimit -f") != std::string::npos;
+  }
+  TemporaryDirectory directory_;
+  const std::string store_ = directory_.at("store");
+};
+
+TEST_F(FileSizeLimit, OfLessThanALogMakesNoStoreAndSaysWhy) {
+  testing::Child child("obey", {store_, "deadline=300", "file_bytes=1000000"});
+  const std::string line = child.line().value_or("(silence)");
+  EXPECT_TRUE(is_refused(line)) << line;
+  EXPECT_EQ(child.wait(), 3) << "no signal";
+  Store store = open(store_);
+  kSpace.put(store, "k", "v");
+}
+
+TEST_F(FileSizeLimit, InTheMiddleIsWaitedOutAndHoldsUpNobodyElse) {
+  Store other = open(store_, {.deadline = 20s});
+  kSpace.put(other, "before", "v");
+  testing::Child child("obey", {store_, "deadline=300"});
+  ASSERT_EQ(child.line(), "open");
+  ASSERT_EQ(child.ask("put k 1"), "done");
+  allow(child, 1000);
+  const std::string said = child.ask("put k 2");
+  EXPECT_TRUE(is_refused(said)) << said;
+  EXPECT_EQ(child.ask("get k"), "is 1");
+  kSpace.put(other, "meanwhile", "v");
+  EXPECT_EQ(child.ask("get meanwhile"), "is v");
+  allow(child, RLIM_INFINITY);
+  EXPECT_EQ(child.ask("put k 3"), "done") << "it goes on by itself";
+  EXPECT_EQ(kSpace.get(other, "k")->view(), "3");
+  child.close_input();
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_TRUE(other.check().clean());
 }
 
 }  // namespace

@@ -1,17 +1,13 @@
 // A process whose disk misbehaves: syncs that fail and forget, writes and reads that fail, calls that do half of what
 // they were asked. The process is real, the faults come from a library under it; afterwards it is killed, and what it
 // was told is looked for by another, without faults.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
-#include <new>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -20,7 +16,7 @@
 #include <vector>
 
 #include "child.h"
-#include "faults/control.h"
+#include "fault_page.h"
 #include "ingot/ingot.h"
 #include "support/temporary_directory.h"
 
@@ -35,41 +31,12 @@ using namespace std::chrono_literals;
 
 const Space kSpace("things");
 
-void fail_by_number(FaultRule& rule, int error, std::uint64_t after, std::uint64_t count) {
-  rule.error = error;
-  rule.count = count;
-  rule.first = rule.calls + 1 + after;
-}
-void fail_by_chance(FaultRule& rule, int error, std::uint32_t per_million) {
-  rule.error = error;
-  rule.per_million = per_million;
-}
-void stop_failing(FaultRule& rule) {
-  rule.first = 0;
-  rule.per_million = 0;
-}
-
 class Faults : public ::testing::Test {
  protected:
-  Faults() {
-    const std::string path = directory_.at("control");
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ftruncate(file, sizeof(FaultControl)) != 0) throw std::runtime_error("no control file");
-    void* memory = mmap(nullptr, sizeof(FaultControl), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    ::close(file);
-    if (memory == MAP_FAILED) throw std::runtime_error("can't map the control file");
-    control_ = new (memory) FaultControl();
-    environment_ = {"LD_PRELOAD=" INGOT_FAULTS_LIBRARY, "INGOT_FAULTS=" + path,
-                    "INGOT_FAULTS_BELOW=" + directory_.at("store"),
-                    // A sanitizer's runtime need not come first.
-                    "ASAN_OPTIONS=verify_asan_link_order=0"};
-  }
-  ~Faults() override { munmap(control_, sizeof(FaultControl)); }
-
   Child start(const std::string& role, testing::Arguments more = {}) {
     testing::Arguments arguments = {store_};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    Child child(role, arguments, environment_);
+    Child child(role, arguments, control_.environment());
     const std::optional<std::string> first = child.line();
     if (first != "open") throw std::runtime_error("the child said " + first.value_or("nothing"));
     return child;
@@ -113,8 +80,7 @@ class Faults : public ::testing::Test {
 
   TemporaryDirectory directory_;
   const std::string store_ = directory_.at("store");
-  FaultControl* control_ = nullptr;
-  testing::Arguments environment_;
+  testing::FaultPage control_{directory_.at("control"), store_};
   std::uint64_t said_ = 0;
   std::vector<std::string> errors_;
 };
@@ -200,7 +166,8 @@ TEST_F(Faults, ReadersGoOnWhileNothingCanBeWritten) {
 }
 
 TEST_F(Faults, CallsThatDoHalfOfWhatTheyWereAskedAreNoticed) {
-  control_->short_per_million = 300'000;
+  fail_by_chance(control_->short_read, 0, 300'000);
+  fail_by_chance(control_->short_write, 0, 300'000);
   Child child = start("count_up", {"n"});
   count(child, 200);
   kill_and_look(child);
@@ -236,25 +203,97 @@ TEST_F(Faults, ReadsThatFailAreSaidAndDoNotLast) {
   std::cout << failed << " reads failed\n";
 }
 
+// Every call that an engine makes on files, and each way in which it may fail. (It never calls ftruncate.)
+struct Kind {
+  const char* name;
+  FaultRule FaultControl::*rule;
+  int error;
+  std::uint32_t per_million;  // where it is one of many
+};
+constexpr Kind kKinds[] = {
+    {"read EIO", &FaultControl::read, EIO, 3'000},           {"write EIO", &FaultControl::write, EIO, 20'000},
+    {"write ENOSPC", &FaultControl::write, ENOSPC, 20'000},  {"write EDQUOT", &FaultControl::write, EDQUOT, 20'000},
+    {"sync EIO", &FaultControl::sync, EIO, 30'000},          {"sync ENOSPC", &FaultControl::sync, ENOSPC, 30'000},
+    {"open EMFILE", &FaultControl::open, EMFILE, 10'000},    {"open ENFILE", &FaultControl::open, ENFILE, 10'000},
+    {"rename EIO", &FaultControl::rename, EIO, 60'000},      {"rename ENOSPC", &FaultControl::rename, ENOSPC, 60'000},
+    {"unlink EIO", &FaultControl::unlink, EIO, 60'000},      {"mmap ENOMEM", &FaultControl::map, ENOMEM, 60'000},
+    {"EINTR", &FaultControl::interrupt, EINTR, 200'000},     {"short read", &FaultControl::short_read, 0, 200'000},
+    {"short write", &FaultControl::short_write, 0, 200'000}, {"slow", &FaultControl::slow, 0, 100'000},
+};
+
+// One kind for as long as it takes to happen a few times, in all that a store does: opening, commits, flushes,
+// compactions, reading back, closing.
+TEST_F(Faults, OfEachKindAloneAreAbsorbedOrSaid) {
+  constexpr std::uint64_t kTimes = 5;
+  constexpr int kRoundsMax = 300;
+  control_->slow_micros = 3000;
+  for (const Kind& kind : kKinds) {
+    SCOPED_TRACE(kind.name);
+    FaultRule& rule = (*control_).*kind.rule;
+    const std::uint64_t before = rule.faults;
+    std::filesystem::remove_all(store_);
+    std::string value;  // of the key "k": what was acknowledged last
+    for (int round = 0; round < kRoundsMax && (rule.faults - before < kTimes || value.empty()); ++round) {
+      fail_by_chance(rule, kind.error, 4 * kind.per_million);
+      Child child("obey", {store_, "deadline=300"}, control_.environment());
+      const std::string first = child.line().value_or("nothing");
+      if (first != "open") {
+        EXPECT_EQ(first.rfind("error unavailable: ", 0), 0U) << first;
+        continue;
+      }
+      std::string tried;
+      for (int i = 0; i < 6; ++i) {
+        tried = std::to_string(round) + "." + std::to_string(i);
+        const std::string said = child.ask("put k " + tried);
+        if (said == "done") value = tried;
+        EXPECT_TRUE(said == "done" || said.rfind("error unavailable: ", 0) == 0) << said;
+        if (i % 3 != 2) continue;
+        const std::string settled = child.ask("settle");
+        EXPECT_TRUE(settled == "done" || settled.rfind("error unavailable: ", 0) == 0) << settled;
+        const std::string got = child.ask("get k");
+        EXPECT_TRUE(got == (value.empty() ? "absent" : "is " + value) || got.rfind("error unavailable: ", 0) == 0)
+            << got;
+      }
+      stop_failing(rule);
+      EXPECT_EQ(child.ask("put k after"), "done") << "it goes on by itself";
+      EXPECT_EQ(child.ask("get k"), "is after");
+      value = "after";
+    }
+    EXPECT_GE(rule.faults - before, kTimes) << "it was never injected";
+    stop_failing(rule);
+    const Store store = ingot::open(store_);
+    EXPECT_EQ(kSpace.get(store, "k")->view(), "after");
+    EXPECT_TRUE(store.check().damage.empty());
+  }
+}
+
 // Anything may fail at any time, and the process is killed as well.
 TEST_F(Faults, OfAllKindsAtOnceAndKillsLoseNothing) {
+  constexpr int kRounds = 8;
+  constexpr int kRoundsMax = 60;
   std::mt19937 random(23);
-  std::uint64_t faults = 0;
-  for (int round = 0; round < 8; ++round) {
-    const int errors[] = {EIO, ENOSPC, EINTR};
+  control_->slow_micros = 1000;
+  const auto never = [&] {
+    std::string names;
+    for (const Kind& kind : kKinds) {
+      if (((*control_).*kind.rule).faults == 0) names += std::string(kind.name) + ". ";
+    }
+    return names;
+  };
+  for (int round = 0; round < kRounds || (round < kRoundsMax && !never().empty()); ++round) {
     control_->failed_sync_forgets = 1;
-    fail_by_chance(control_->sync, EIO, 30'000);
-    fail_by_chance(control_->write, errors[random() % 3], 20'000);
-    fail_by_chance(control_->open, EMFILE, 20'000);
-    fail_by_chance(control_->make, EIO, 20'000);
-    control_->short_per_million = 50'000;
+    // Of those that share a rule, one at a time.
+    for (const Kind& kind : kKinds) {
+      FaultRule& rule = (*control_).*kind.rule;
+      if (rule.per_million == 0 || random() % 2 == 0) fail_by_chance(rule, kind.error, kind.per_million);
+    }
     std::optional<Child> child;
     said_ = 0;
     errors_.clear();
     std::filesystem::remove_all(store_);
     // Opening may fail, with a clear word; then it is tried again.
-    for (int i = 0; i < 50 && !child; ++i) {
-      Child candidate("count_up", {store_, "n", "deadline=400"}, environment_);
+    for (int i = 0; i < 200 && !child; ++i) {
+      Child candidate("count_up", {store_, "n", "deadline=400"}, control_.environment());
       const std::string first = candidate.line().value_or("nothing");
       if (first == "open") {
         child.emplace(std::move(candidate));
@@ -263,14 +302,14 @@ TEST_F(Faults, OfAllKindsAtOnceAndKillsLoseNothing) {
       }
     }
     ASSERT_TRUE(child) << "it could never be opened";
-    count(*child, 150 + random() % 300, 4s);
-    faults += control_->sync.faults + control_->write.faults + control_->open.faults + control_->make.faults;
-    for (FaultRule* rule : {&control_->sync, &control_->write, &control_->open, &control_->make}) stop_failing(*rule);
-    control_->short_per_million = 0;
+    count(*child, 100 + random() % 200, 4s);
+    for (const Kind& kind : kKinds) stop_failing((*control_).*kind.rule);
+    if (said_ == 0) count(*child, 1);
     kill_and_look(*child);
     EXPECT_GT(said_, 0U);
   }
-  EXPECT_GT(faults, 20U);
+  EXPECT_EQ(never(), "");
+  for (const Kind& kind : kKinds) std::cout << kind.name << ": " << ((*control_).*kind.rule).faults << "\n";
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "child.h"
+#include "fault_page.h"
 #include "ingot/ingot.h"
 #include "support/temporary_directory.h"
 
@@ -195,56 +196,54 @@ TEST(Kills, OfAllAtOnceLoseNothing) {
   EXPECT_TRUE(open(directory.path()).check().clean());
 }
 
-// A process that is stopped while it holds the commit lock: the others say who it is, read on, and go on when it does.
+// A process that is stopped while it holds the commit lock, at each step of a commit: the others say who it is, read
+// on, and go on when it does.
 TEST(StoppedProcesses, AreNamedAndTheOthersGoOnWhenTheyDo) {
+  using testing::Call;
   const TemporaryDirectory directory;
-  Store impatient = open(directory.path(), {.deadline = 150ms});
-  Store patient = open(directory.path());
+  const std::string where = directory.at("store");
+  testing::FaultPage faults(directory.at("faults"), where);
+  Store impatient = open(where, {.deadline = 150ms});
+  Store patient = open(where);
   kSpace.put(patient, "k", "before");
-  Child child("count_up", {directory.path(), "sleeper"});
+  Child child("count_up", {where, "sleeper"}, faults.environment());
   ASSERT_EQ(child.line(), "open");
-  std::mt19937 random(17);
-  bool named = false;
-  int tries = 0;
-  for (; tries < 400 && !named; ++tries) {
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 3000));
-    while (child.line(0ms)) {  // a full pipe would stop it elsewhere
-    }
-    child.signal(SIGSTOP);
-    // Until it has really stopped.
-    for (int i = 0; i < 1000 && testing::state_of(child.pid()).find("T (stopped)") == std::string::npos; ++i) {
-      std::this_thread::sleep_for(50us);
-    }
+  std::uint64_t said = 0;
+  const testing::StrikePlace places[] = {{"before the write", "", "/log/0", only(Call::write)},
+                                         {"after the write", "", "/log/0", only(Call::write), true},
+                                         {"before the sync", "", "/log/0", only(Call::sync)},
+                                         {"after the sync", "", "/log/0", only(Call::sync), true}};
+  for (const testing::StrikePlace& place : places) {
+    SCOPED_TRACE(place.name);
+    while (const auto line = child.line(0ms))
+      said = std::stoull(number_of(*line));  // a full pipe would stop it elsewhere
+    arm(faults->strike, place, SIGSTOP, 3);
+    ASSERT_EQ(struck(faults->strike, 60s), child.pid()) << "it never came there";
+    ASSERT_TRUE(child.wait_until_stopped());
     EXPECT_TRUE(kSpace.get(patient, "k")) << "readers never notice";
     const Clock::time_point begun = Clock::now();
     try {
-      kSpace.put(impatient, "k", std::to_string(tries));
+      kSpace.put(impatient, "k", place.name);
+      ADD_FAILURE() << "it did not hold the lock";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
       const std::string sentence = error.what();
       EXPECT_NE(sentence.find(std::to_string(child.pid())), std::string::npos) << sentence;
-      const Clock::duration took = Clock::now() - begun;
-      EXPECT_GE(took, 150ms);
-      EXPECT_LT(took, 5s);
-      named = true;
-      EXPECT_NE(kSpace.get(patient, "k")->view(), std::to_string(tries)) << "what was refused is not there";
-      // One that waits long enough gets through as soon as the sleeper wakes.
-      std::thread wake([&] {
-        std::this_thread::sleep_for(300ms);
-        child.signal(SIGCONT);
-      });
-      kSpace.put(patient, "k", "after");
-      wake.join();
-      EXPECT_EQ(kSpace.get(impatient, "k")->view(), "after");
-      kSpace.put(impatient, "k", "and again");
+      EXPECT_GE(Clock::now() - begun, 150ms);
     }
-    child.signal(SIGCONT);
+    EXPECT_NE(kSpace.get(patient, "k")->view(), place.name) << "what was refused is not there";
+    // One that waits long enough gets through as soon as the sleeper wakes.
+    std::thread wake([&] {
+      std::this_thread::sleep_for(300ms);
+      child.signal(SIGCONT);
+    });
+    kSpace.put(patient, "k", "after");
+    wake.join();
+    EXPECT_EQ(kSpace.get(impatient, "k")->view(), "after");
+    // It goes on as if nothing had happened.
+    for (int i = 0; i < 20; ++i) said = std::stoull(number_of(child.line().value_or("0")));
+    EXPECT_GT(said, 0U);
   }
-  EXPECT_TRUE(named) << "in " << tries << " tries the process never held the lock when it was stopped";
-  // It goes on as if nothing had happened.
-  std::uint64_t said = 0;
-  for (int i = 0; i < 20; ++i) said = std::stoull(number_of(child.line().value_or("0")));
-  EXPECT_GT(said, 0U);
   child.kill_and_wait();
   expect_counted(patient, "sleeper", last_said(child, said));
   EXPECT_TRUE(patient.health().good);
@@ -252,22 +251,24 @@ TEST(StoppedProcesses, AreNamedAndTheOthersGoOnWhenTheyDo) {
 
 // One that is stopped with the lock, and then killed, frees the others at once.
 TEST(StoppedProcesses, ThatAreKilledHoldUpNobody) {
+  using testing::Call;
   const TemporaryDirectory directory;
-  Store store = open(directory.path(), {.deadline = 10s});
-  std::mt19937 random(19);
-  for (int round = 0; round < 15; ++round) {
+  const std::string where = directory.at("store");
+  testing::FaultPage faults(directory.at("faults"), where);
+  Store store = open(where);
+  for (int round = 0; round < 12; ++round) {
     const std::string name = "stopped" + std::to_string(round);
-    Child child("count_up", {directory.path(), name});
+    Child child("count_up", {where, name}, faults.environment());
     ASSERT_EQ(child.line(), "open");
-    std::this_thread::sleep_for(std::chrono::microseconds(1000 + random() % 20000));
-    child.signal(SIGSTOP);
+    const testing::StrikePlace place = {"", "", "/log/0", Call::write | Call::sync, round % 2 == 1};
+    arm(faults->strike, place, SIGSTOP, 1 + round);
+    ASSERT_EQ(struck(faults->strike, 60s), child.pid());
+    ASSERT_TRUE(child.wait_until_stopped());
     std::thread killer([&] {
       std::this_thread::sleep_for(30ms);
       child.signal(SIGKILL);
     });
-    const Clock::time_point begun = Clock::now();
     kSpace.put(store, "k", name);
-    EXPECT_LT(Clock::now() - begun, 5s);
     killer.join();
     child.wait();
     expect_counted(store, name, last_said(child, 0));

@@ -1,9 +1,16 @@
 // Roles that several tests use.
+#include <sys/resource.h>
+
 #include <chrono>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 #include "child.h"
+#include "engine/place.h"
+#include "engine/sizes.h"
+#include "engine/store_maker.h"
 #include "ingot/ingot.h"
 
 namespace ingot::testing {
@@ -11,21 +18,42 @@ namespace {
 
 const Space kSpace("things");
 
+// "NAME=NUMBER" among the arguments.
+std::optional<std::uint64_t> number_in(const Arguments& arguments, const std::string& name) {
+  for (const std::string& argument : arguments) {
+    if (argument.rfind(name + "=", 0) == 0) return std::stoull(argument.substr(name.size() + 1));
+  }
+  return std::nullopt;
+}
+
 Options options_of(const Arguments& arguments) {
   Options options;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
     if (arguments[i] == "process") options.durability = Durability::process;
-    if (arguments[i].rfind("deadline=", 0) == 0)
-      options.deadline = std::chrono::milliseconds(std::stol(arguments[i].substr(9)));
   }
+  if (const auto millis = number_in(arguments, "deadline")) options.deadline = std::chrono::milliseconds(*millis);
   return options;
+}
+
+void limit(int resource, std::optional<std::uint64_t> number) {
+  if (!number) return;
+  rlimit limits = {};
+  getrlimit(static_cast<__rlimit_resource>(resource), &limits);
+  limits.rlim_cur = *number;
+  if (setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) throw std::runtime_error("setrlimit failed");
 }
 
 // Does what it is told, one line at a time:
 //   put KEY VALUE · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win (commit it) ·
 //   settle
 int obey(const Arguments& arguments) {
-  Store store = open(arguments.at(0), options_of(arguments));
+  limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
+  limit(RLIMIT_NOFILE, number_in(arguments, "open_files"));
+  engine::Sizes sizes;
+  if (const auto bytes = number_in(arguments, "run_bytes")) sizes.run_file_bytes = *bytes;
+  const Options options = options_of(arguments);
+  Store store = engine::StoreMaker::make(
+      engine::Engine::open(engine::directory_at(arguments.at(0), options), arguments.at(0), options, sizes));
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
   say("open");

@@ -4,10 +4,12 @@
 
 #include <vector>
 
+#include "engine/sizes.h"
+
 namespace ingot::engine {
 namespace {
 
-constexpr std::uint64_t kUnit = kTierBytes;
+constexpr std::uint64_t kUnit = Sizes().segment_bytes;
 
 RunSize run(std::uint64_t bytes, std::uint64_t records = 100'000, std::uint64_t erased = 0) {
   return {bytes, records, erased, false};
@@ -19,7 +21,7 @@ std::uint64_t play(int flushes, std::vector<RunSize>& runs, std::size_t& runs_ma
   runs_max = 0;
   for (int i = 0; i < flushes; ++i) {
     runs.insert(runs.begin(), run(kUnit));
-    while (const auto window = pick_compaction(runs, Effort::needed)) {
+    while (const auto window = pick_compaction(runs, Effort::needed, kUnit)) {
       std::uint64_t bytes = 0;
       for (std::size_t k = 0; k < window->count; ++k) bytes += runs[window->first + k].bytes;
       written += bytes;
@@ -33,14 +35,14 @@ std::uint64_t play(int flushes, std::vector<RunSize>& runs, std::size_t& runs_ma
 }
 
 TEST(CompactionPolicy, NothingToDoForFewRuns) {
-  EXPECT_FALSE(pick_compaction({}, Effort::needed));
-  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit)}, Effort::needed));
-  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit), run(kUnit * 10)}, Effort::needed));
+  EXPECT_FALSE(pick_compaction({}, Effort::needed, kUnit));
+  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit)}, Effort::needed, kUnit));
+  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit), run(kUnit * 10)}, Effort::needed, kUnit));
 }
 
 TEST(CompactionPolicy, FourOfATierBecomeOne) {
-  const auto window =
-      pick_compaction(std::vector{run(kUnit), run(kUnit), run(kUnit), run(kUnit), run(kUnit * 100)}, Effort::needed);
+  const auto window = pick_compaction(std::vector{run(kUnit), run(kUnit), run(kUnit), run(kUnit), run(kUnit * 100)},
+                                      Effort::needed, kUnit);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->first, 0U);
   EXPECT_EQ(window->count, 4U);
@@ -57,7 +59,8 @@ TEST(CompactionPolicy, ReadsLookAtFewRunsAndWriteAmplificationIsBounded) {
 }
 
 TEST(CompactionPolicy, WhatOnlyErasesIsMergedIntoTheOldest) {
-  const auto window = pick_compaction(std::vector{run(kUnit / 2, 50'000, 40'000), run(kUnit * 4)}, Effort::needed);
+  const auto window =
+      pick_compaction(std::vector{run(kUnit / 2, 50'000, 40'000), run(kUnit * 4)}, Effort::needed, kUnit);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->count, 2U);
 }
@@ -65,7 +68,7 @@ TEST(CompactionPolicy, WhatOnlyErasesIsMergedIntoTheOldest) {
 TEST(CompactionPolicy, AHealedRunIsRewrittenFirst) {
   std::vector runs{run(kUnit), run(kUnit * 100)};
   runs[1].rewrite = true;
-  const auto window = pick_compaction(runs, Effort::needed);
+  const auto window = pick_compaction(runs, Effort::needed, kUnit);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->first, 1U);
   EXPECT_EQ(window->count, 1U);
@@ -75,27 +78,28 @@ TEST(CompactionPolicy, WhatCanNotBeReadIsLeftOutAndStandsInNobodysWay) {
   std::vector runs{run(kUnit), run(kUnit), run(kUnit), run(kUnit)};
   runs[1].barred = true;
   runs[1].rewrite = true;
-  const auto window = pick_compaction(runs, Effort::complete);
+  const auto window = pick_compaction(runs, Effort::complete, kUnit);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->first, 2U);
   EXPECT_EQ(window->count, 2U);
   // One run above it, with erasures that it can't be rid of there: rewriting it would never end.
   std::vector above{run(kUnit, 10, 10), run(kUnit)};
   above[1].barred = true;
-  EXPECT_FALSE(pick_compaction(above, Effort::complete));
+  EXPECT_FALSE(pick_compaction(above, Effort::complete, kUnit));
   above[1].barred = false;
   above[0].barred = true;
-  EXPECT_FALSE(pick_compaction(above, Effort::complete));
+  EXPECT_FALSE(pick_compaction(above, Effort::complete, kUnit));
 }
 
 TEST(CompactionPolicy, IdleMakesASmallStoreOneRun) {
-  const auto window = pick_compaction(std::vector{run(kUnit), run(kUnit)}, Effort::idle);
+  const auto window = pick_compaction(std::vector{run(kUnit), run(kUnit)}, Effort::idle, kUnit);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->count, 2U);
-  EXPECT_TRUE(pick_compaction(std::vector{run(kUnit / 4), run(kUnit * 10)}, Effort::idle));
-  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit / 16), run(kUnit * 10)}, Effort::idle)) << "not for so little";
-  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::idle));
-  EXPECT_TRUE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::complete));
+  EXPECT_TRUE(pick_compaction(std::vector{run(kUnit / 4), run(kUnit * 10)}, Effort::idle, kUnit));
+  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit / 16), run(kUnit * 10)}, Effort::idle, kUnit))
+      << "not for so little";
+  EXPECT_FALSE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::idle, kUnit));
+  EXPECT_TRUE(pick_compaction(std::vector{run(kUnit), run(kUnit * 1000)}, Effort::complete, kUnit));
 }
 
 }  // namespace

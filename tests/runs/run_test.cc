@@ -302,6 +302,40 @@ TEST_F(RunTest, RangeErasuresAreFoundByKey) {
   EXPECT_EQ(run->range_erasures().size(), 3U);
 }
 
+TEST_F(RunTest, ManyAreReadThroughFewOpenFiles) {
+  constexpr int kRuns = 30;
+  constexpr std::size_t kFiles = 5;
+  cache_ = std::make_shared<BlockCache>(64 << 20, epochs_, kFiles);
+  std::vector<Model> models;
+  std::vector<std::shared_ptr<RunFile>> runs;
+  for (int i = 0; i < kRuns; ++i) {
+    models.push_back(random_model(static_cast<std::uint64_t>(i + 1), 100, 2000));
+    runs.push_back(write(models.back(), Compression::lz4, std::string(30, 'b') + std::to_string(10 + i)));
+  }
+  // Cursors that are under way meet files that were closed behind them.
+  std::vector<std::unique_ptr<Cursor>> cursors;
+  for (int i = 0; i < kRuns; ++i) {
+    cursors.push_back(runs[static_cast<std::size_t>(i)]->cursor(runs[static_cast<std::size_t>(i)], i % 2 == 0));
+    cursors.back()->seek_first();
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    expect_holds(runs[i], models[i]);
+    EXPECT_LE(cache_->open_files(), kFiles);
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& [key, stored] : models[i]) {
+      ASSERT_TRUE(cursors[i]->valid());
+      expect_same(cursors[i]->record(), key, stored);
+      cursors[i]->next();
+    }
+    EXPECT_FALSE(cursors[i]->valid());
+    EXPECT_FALSE(cursors[i]->failed());
+  }
+  cursors.clear();
+  runs.clear();
+  EXPECT_EQ(cache_->open_files(), 0U);
+}
+
 TEST_F(RunTest, TheCacheKeepsItsBoundUnderThreads) {
   const Model model = random_model(9, 20'000, 200);
   const RunSummary summary = write(model)->summary();

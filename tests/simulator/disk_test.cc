@@ -352,7 +352,8 @@ TEST(Disk, AFullDiskRefusesGrowthButNotOverwritingAndComesBack) {
 TEST(Disk, ItHoldsSoMuchAndGivesBackWhatIsRemovedOnceNobodyHasItOpen) {
   Report report;
   const auto trace = std::make_unique<Trace>(nullptr);
-  Scheduler scheduler(1, *trace, report);
+  Choices choices;
+  Scheduler scheduler(1, *trace, report, choices);
   Disk disk(scheduler, Chance(1), 10);
   const std::string failure = scheduler.run([&] {
     write_file(disk, "a", std::string(8 * 4096, 'd'));

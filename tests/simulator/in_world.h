@@ -18,8 +18,9 @@ struct Ran {
 inline Ran in_world(std::uint64_t seed, const std::function<void(World&)>& director) {
   Ran ran;
   const auto trace = std::make_unique<Trace>(nullptr);
+  Choices choices;
   {
-    World world(seed, *trace, ran.report);
+    World world(seed, *trace, ran.report, choices);
     ran.failure = world.scheduler.run([&] { director(world); });
   }
   ran.hash = trace->hash();

@@ -1,6 +1,7 @@
 // Both directories keep the same contract; what only real files do is tested on them alone.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,6 +257,22 @@ TEST_F(PosixDirectory, WordsWakeOtherProcesses) {
   ::waitpid(child, nullptr, 0);
 }
 
+// The default of SIGXFSZ is the death of the application.
+TEST_F(PosixDirectory, BeyondTheLimitOnFileSizesIsAnErrorAndNoSignal) {
+  EXPECT_TRUE(in_child([&] {
+    struct rlimit limit {};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 4096;
+    std::unique_ptr<Directory> directory;
+    std::unique_ptr<File> file;
+    const std::string bytes(4096, 'b');
+    return ::setrlimit(RLIMIT_FSIZE, &limit) == 0 && !open_posix_directory(temporary_.path(), directory) &&
+           !directory->open("a", OpenMode::create, file) && !file->write_at(0, bytes) &&
+           file->write_at(1, bytes).code() == EFBIG && file->write_at(4096, "b").code() == EFBIG &&
+           file->truncate(4097).code() == EFBIG && !file->truncate(4096);
+  }));
+}
+
 TEST(FileSystemKind, NetworkFileSystemsAreTold) {
   EXPECT_TRUE(file_system_kind_of(0x6969).network);
   EXPECT_EQ(file_system_kind_of(0x6969).name, "NFS");
@@ -270,6 +287,8 @@ TEST(FileSystemKind, NetworkFileSystemsAreTold) {
 
 TEST(IoError, SaysItsName) {
   EXPECT_EQ(IoError(ENOSPC).text(), "No space left on device (ENOSPC)");
+  EXPECT_NE(IoError(EMFILE).text().find("ulimit -n"), std::string::npos);
+  EXPECT_NE(IoError(EFBIG).text().find("ulimit -f"), std::string::npos);
   EXPECT_FALSE(IoError());
 }
 

@@ -1,33 +1,22 @@
-// Several processes read and write one directory at random while they are killed at random. What they saw and were told
-// is written to files, and must be what a strictly serializable store can do.
-//   INGOT_TEST_HOURS  how long (10 seconds, if it is not set)
-#include "support/history.h"
+#include "historian.h"
 
-#include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <iostream>
-#include <memory>
+#include <exception>
 #include <optional>
 #include <random>
-#include <string>
 #include <thread>
-#include <vector>
 
 #include "child.h"
-#include "ingot/ingot.h"
-#include "support/temporary_directory.h"
+#include "fault_page.h"
 
-namespace ingot {
+namespace ingot::testing {
 namespace {
 
-using testing::Child;
-using testing::TemporaryDirectory;
-using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 // In the history a key is its space's name, '/', and itself.
@@ -41,8 +30,19 @@ std::string full(const Space& space, const std::string& key) {
   return space.name() + "/" + key;
 }
 
-std::int64_t nanos() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
+// Large values, which make memtables fill, be flushed and merged. Not in the history: each says what it must be.
+const Space kBallast("ballast");
+constexpr std::uint64_t kBallastKeys = 40;
+constexpr std::size_t kBallastBytes = 700'000;
+
+std::string ballast(std::uint64_t id) {
+  std::mt19937_64 random(id);
+  std::string value = std::to_string(id) + ":";
+  while (value.size() < kBallastBytes) {
+    const std::uint64_t number = random();
+    value.append(reinterpret_cast<const char*>(&number), sizeof number).append(8, 'b');
+  }
+  return value;
 }
 
 // One process's part: transactions at random, each recorded before and after its commit.
@@ -55,7 +55,7 @@ class Historian {
     history::Transaction told;
     told.process = process_;
     told.id = static_cast<std::uint64_t>(process_ + 1) << 32 | ++count_;
-    told.invoked = nanos();
+    told.invoked = history_nanos();
     const std::uint64_t kind = below(100);
     if (kind < 12) return look(told);
     Transaction tx = store_.begin({.durability = below(4) == 0 ? Durability::process : Durability::disk});
@@ -83,18 +83,22 @@ class Historian {
       const auto delta = static_cast<std::int64_t>(below(100)) - 50;
       kCounters.add(tx, key, delta);
       told.writes.push_back({history::Write::Kind::add, full(kCounters, key), {}, delta});
-    } else {
+    } else if (kind < 96) {
       append(told, tx);
+    } else {
+      kBallast.put(tx, std::to_string(below(kBallastKeys)), ballast(told.id));
     }
     told.marker = full(kMarkers, std::to_string(told.id));
     kMarkers.put(tx, std::to_string(told.id), "1");
     told.writes.push_back({history::Write::Kind::put, told.marker, "1", 0});
     recorder_.intend(told);
     const std::optional<Version> version = tx.commit();
-    told.returned = nanos();
+    reached("commit returned");
+    told.returned = history_nanos();
     told.outcome = version ? history::Outcome::committed : history::Outcome::lost;
     told.version = version.value_or(0);
     recorder_.returned(told);
+    reached("commit recorded");
   }
 
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
@@ -109,7 +113,7 @@ class Historian {
     get(told, snapshot, kCounters, "c" + std::to_string(below(4)));
     scan(told, snapshot);
     recorder_.intend(told);
-    told.returned = nanos();
+    told.returned = history_nanos();
     told.outcome = history::Outcome::committed;
     recorder_.returned(told);
   }
@@ -163,21 +167,46 @@ class Historian {
   std::size_t generations_[3] = {};
 };
 
-int historian(const testing::Arguments& arguments) {
-  Store store = open(arguments.at(0));
-  Historian historian(store, static_cast<std::uint32_t>(std::stoul(arguments.at(1))), arguments.at(2),
-                      std::stoull(arguments.at(3)));
-  testing::say("open");
-  for (;;) {
-    historian.one();
-    if (historian.below(3000) == 0) store.settle();
-  }
+void name_thread(const char* name) {
+  prctl(PR_SET_NAME, name);
 }
-const testing::RoleRegistration kHistorian("historian", historian);
 
-std::chrono::seconds duration() {
-  const char* hours = std::getenv("INGOT_TEST_HOURS");
-  return hours == nullptr ? 10s : std::chrono::seconds(static_cast<long>(std::atof(hours) * 3600));
+int historian(const Arguments& arguments) {
+  name_thread(kOpeningThread);
+  const std::int64_t begun = history_nanos();
+  Store store = open(arguments.at(0));
+  say("open " + std::to_string((history_nanos() - begun) / 1000));
+  const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
+  const auto work = [&](int thread) {
+    name_thread(kHistorianThread);
+    try {
+      Historian historian(store, number * kHistorianThreads + static_cast<std::uint32_t>(thread),
+                          history_file(arguments.at(2), thread),
+                          std::stoull(arguments.at(3)) + static_cast<std::uint64_t>(thread));
+      for (;;) {
+        historian.one();
+        if (historian.below(3000) == 0) store.settle();
+      }
+    } catch (const std::exception& error) {
+      say(std::string("error ") + error.what());
+      _exit(3);
+    }
+  };
+  std::thread other(work, 1);
+  work(0);
+  other.join();
+  return 0;
+}
+const RoleRegistration kHistorian("historian", historian);
+
+}  // namespace
+
+std::int64_t history_nanos() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
+}
+
+std::string history_file(const std::string& file, int thread) {
+  return file + "." + std::to_string(thread);
 }
 
 history::FinalState final_state(const Store& store) {
@@ -192,84 +221,25 @@ history::FinalState final_state(const Store& store) {
   return state;
 }
 
-struct Tally {
-  std::uint64_t kills = 0;
-  std::uint64_t transactions = 0;
-  std::uint64_t unknown = 0;
-  std::uint64_t lost = 0;
-};
-
-// One round: a fresh store, four processes, kills for `length`; then judgement.
-void play(std::chrono::seconds length, std::uint64_t seed, Tally& tally) {
-  const TemporaryDirectory directory;
-  const std::string where = directory.at("store");
-  std::mt19937_64 random(seed);
-  std::vector<std::string> files;
-  std::vector<std::unique_ptr<Child>> children(4);
-  const auto start = [&](std::unique_ptr<Child>& child) {
-    const std::string number = std::to_string(files.size());
-    files.push_back(directory.at("history." + number));
-    child =
-        std::make_unique<Child>("historian", testing::Arguments{where, number, files.back(), std::to_string(random())});
-  };
-  const auto end = [&](Child& child) {
-    const int status = child.kill_and_wait();
-    for (const std::string& line : child.last_lines()) EXPECT_EQ(line, "open");
-    ASSERT_EQ(status, -SIGKILL) << "it ended by itself";
-    ++tally.kills;
-  };
-  for (auto& child : children) start(child);
-  const Clock::time_point over = Clock::now() + length;
-  std::this_thread::sleep_for(300ms);
-  while (Clock::now() < over) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(30 + random() % 120));
-    // Mostly one; now and then all.
-    const bool all = random() % 20 == 0;
-    const std::size_t chosen = random() % children.size();
-    for (std::size_t i = 0; i < children.size(); ++i) {
-      if (all || i == chosen) children[i]->signal(SIGKILL);
-    }
-    for (std::size_t i = 0; i < children.size(); ++i) {
-      if (!all && i != chosen) continue;
-      ASSERT_NO_FATAL_FAILURE(end(*children[i]));
-      start(children[i]);
-    }
-  }
-  for (auto& child : children) ASSERT_NO_FATAL_FAILURE(end(*child));
-
-  // Who was killed before its first commit has no file.
-  std::erase_if(files, [](const std::string& file) { return access(file.c_str(), F_OK) != 0; });
-  std::vector<history::Violation> violations;
-  const std::vector<history::Transaction> all = history::read_history(files, violations);
-  tally.transactions += all.size();
-  for (const history::Transaction& one : all) {
-    tally.unknown += one.outcome == history::Outcome::unknown && !one.writes.empty() ? 1 : 0;
-    tally.lost += one.outcome == history::Outcome::lost ? 1 : 0;
-  }
-  const Store store = open(where);
-  const history::FinalState state = final_state(store);
-  EXPECT_EQ(history::explain(violations), "");
-  EXPECT_EQ(history::explain(history::check(all, state)), "") << "seed " << seed;
-  EXPECT_EQ(history::explain(history::check_lists(all, state)), "") << "seed " << seed;
-  const CheckReport report = store.check();
-  EXPECT_TRUE(report.clean()) << (report.damage.empty() ? "healed" : report.damage[0]);
+history::Transaction as_reading(const history::FinalState& state, std::uint64_t id, std::int64_t invoked,
+                                std::int64_t returned) {
+  history::Transaction told;
+  told.id = id;
+  told.invoked = invoked;
+  told.returned = returned;
+  told.outcome = history::Outcome::committed;
+  told.snapshot = state.version;
+  history::RangeRead& all = told.ranges.emplace_back();  // every space, in the order of their names
+  for (const auto& [key, record] : state.records) all.records.emplace_back(key, history::digest(record.value));
+  return told;
 }
 
-TEST(History, UnderKillsIsStrictlySerializable) {
-  const Clock::time_point over = Clock::now() + duration();
-  Tally tally;
-  std::uint64_t rounds = 0;
-  const std::uint64_t first_seed = std::random_device{}();
-  while (Clock::now() < over && !HasFailure()) {
-    const auto left = std::chrono::duration_cast<std::chrono::seconds>(over - Clock::now()) + 1s;
-    play(std::min<std::chrono::seconds>(left, 30s), first_seed + rounds, tally);
-    ++rounds;
+std::string ballast_trouble(const Store& store) {
+  for (Scan scan = kBallast.scan(store); scan.next();) {
+    const std::string value(scan.value());
+    if (value != ballast(std::stoull(value))) return "ballast " + std::string(scan.key()) + " is not what was written";
   }
-  std::cout << tally.transactions << " transactions (" << tally.lost << " lost, " << tally.unknown << " unknown), "
-            << tally.kills << " kills, " << rounds << " stores\n";
-  EXPECT_GT(tally.transactions, 1000U);
-  EXPECT_GE(tally.kills, 40U);
+  return "";
 }
 
-}  // namespace
-}  // namespace ingot
+}  // namespace ingot::testing
