@@ -27,6 +27,11 @@ struct Options {
   /// Reads only: works on read-only media, and next to writers, without locks or pins. Writes throw read_only. Its
   /// snapshots and scans may end with `expired` if writers remove the files that they read.
   bool read_only = false;
+  /// For a store that open() refuses as `corrupt`: opens it as read_only does, and serves what can be read. Commits
+  /// that are damaged beyond healing are left out, so what is read may be older than what was acknowledged, or lack it;
+  /// health() says which versions, and where. Forward scans and copy() pass over stretches of keys that can't be read
+  /// (with all that was said of them), which health() then names, too; all else that needs them throws `corrupt`.
+  bool salvage = false;
   /// Makes the store if the directory does not exist (its parent must) or is empty. false: not_a_store then.
   bool create = true;
   /// The durability of commits that do not say another.

@@ -62,8 +62,10 @@ struct CheckReport {
   std::uint64_t bytes = 0;
   std::uint64_t records = 0;  ///< records in runs, superseded ones included
   std::uint64_t log_entries = 0;
-  std::uint64_t healed = 0;         ///< damaged places that were rebuilt
-  std::vector<std::string> damage;  ///< a sentence for each place that could not be, with its exact range
+  std::uint64_t healed = 0;                ///< damaged places that were rebuilt: as many as there are sentences
+  std::vector<std::string> healed_places;  ///< a sentence for each, with file and range; those that opening the store
+                                           ///< has healed are told by this handle's first check
+  std::vector<std::string> damage;         ///< a sentence for each place that could not be, with its exact range
   [[nodiscard]] bool clean() const { return healed == 0 && damage.empty(); }
 };
 

@@ -302,7 +302,7 @@ void LogSession::release_some() {
 void LogSession::check_all() {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::vector<std::string> damage;
   const LogHistory::Checkpoint from = history().checkpoint();
   log_.check(from.start, entries, bytes, healed, damage);

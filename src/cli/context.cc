@@ -60,11 +60,20 @@ std::string Context::where() const {
 Store open_store(const std::string& where, Access access) {
   Options options;
   options.read_only = access == Access::read;
+  options.salvage = access == Access::salvage;
   options.create = access == Access::make;
   options.on_message = [](const Message& message) {
     if (message.severity == Message::Severity::warning) say(message.text);
   };
   return open(where, std::move(options));
+}
+
+Exit salvaged(const Context& context, const Store& store, Exit status) {
+  if (!context.arguments.has("salvage")) return status;
+  const Health health = store.health();
+  if (health.good) return status;
+  say("Not all of it: something is damaged beyond healing, and left out. See above.");
+  return Exit::not_found;
 }
 
 void note_signals() {

@@ -12,7 +12,7 @@ Exit run_copy(Context& context) {
   }
   const std::string from = both ? context.argument(0) : context.where();
   const std::string& to = context.argument(both ? 1 : 0);
-  const Store store = open_store(from, Access::read);
+  const Store store = open_store(from, context.arguments.has("salvage") ? Access::salvage : Access::read);
   Progress progress;
   std::uint64_t bytes = 0;
   store.copy(to, [&](const CopyProgress& copied) {
@@ -25,23 +25,37 @@ Exit run_copy(Context& context) {
   } else {
     say("Copied " + from + " to " + to + ", " + bytes_text(bytes) + ", verified.");
   }
-  return Exit::done;
+  return salvaged(context, store, Exit::done);
 }
 
 namespace {
 
-// Healing writes; on media that can't be written, what is there can still be verified.
+// Healing writes; on media that can't be written, what is there can still be verified; and so can what is left of a
+// store that can't be opened.
 Store open_to_check(const std::string& where, bool& writable) {
+  writable = false;
   try {
     Store store = open_store(where, Access::write);
     writable = true;
     return store;
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::corrupt) {
+      say(error.what());
+      return open_store(where, Access::salvage);
+    }
     if (error.code() != ErrorCode::read_only) throw;
   }
   say("The store can't be written here: damage is found, but not healed on the disk.");
-  writable = false;
   return open_store(where, Access::read);
+}
+
+// What is damaged beyond healing can't be rewritten; the report says so.
+void settle(Store& store) {
+  try {
+    store.settle();
+  } catch (const std::exception& error) {
+    say(error.what());
+  }
 }
 
 }  // namespace
@@ -54,7 +68,7 @@ Exit run_check(Context& context) {
     if (progress.due()) progress.show("checking  " + share_text(checked.bytes_done, checked.bytes_total));
   });
   // What was rebuilt is right in memory, and is written anew in the background: a process that ends waits for that.
-  if (report.healed > 0 && writable) store.settle();
+  if (report.healed > 0 && writable) settle(store);
   progress.clear();
   if (context.json) {
     context.output.line(JsonObject()
@@ -64,13 +78,14 @@ Exit run_check(Context& context) {
                             .add("records", report.records)
                             .add("log_entries", report.log_entries)
                             .add("healed", report.healed)
+                            .add("healed_places", report.healed_places)
                             .add("damage", report.damage)
                             .finish());
   } else {
     context.output.line(std::string(report.clean() ? "clean" : "not clean") + ": " + counted(report.files, "file") +
                         ", " + bytes_text(report.bytes) + ", " + counted(report.records, "record") + " in runs, " +
                         count_text(report.log_entries) + " in the log");
-    if (report.healed > 0) context.output.line("healed: " + counted(report.healed, "damaged place"));
+    for (const std::string& sentence : report.healed_places) context.output.line("healed: " + escaped(sentence));
     for (const std::string& sentence : report.damage) context.output.line("damaged: " + escaped(sentence));
   }
   return report.clean() ? Exit::done : Exit::not_found;

@@ -22,7 +22,7 @@ std::vector<std::string> union_of(std::vector<std::string> names, const std::vec
 Exit run_export(Context& context) {
   std::vector<std::string> names = context.arguments_after(0);
   for (const std::string& name : names) static_cast<void>(space_argument(name));
-  const Store store = open_store(context.where(), Access::read);
+  const Store store = open_store(context.where(), context.arguments.has("salvage") ? Access::salvage : Access::read);
   const std::vector<std::string> before = store.spaces();
   const Snapshot snapshot = store.snapshot();
   if (names.empty()) names = union_of(before, store.spaces());
@@ -48,7 +48,7 @@ Exit run_export(Context& context) {
       status = Exit::not_found;
     }
   }
-  return status;
+  return salvaged(context, store, status);
 }
 
 }  // namespace ingot::cli

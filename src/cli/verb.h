@@ -66,11 +66,15 @@ const std::vector<Option>& common_options();
 
 /// How a verb opens its store.
 enum class Access {
-  read,   ///< next to writers, on media that can't be written
-  write,  ///< the store must be there
-  make,   ///< made if it is not there
+  read,     ///< next to writers, on media that can't be written
+  write,    ///< the store must be there
+  make,     ///< made if it is not there
+  salvage,  ///< as read; what is damaged beyond healing is left out
 };
 Store open_store(const std::string& where, Access access);
+/// For a verb with --salvage: `done`, or `not_found` if something of the store could not be read, which is said.
+Exit salvaged(const Context& context, const Store& store, Exit status);
+inline const Option kSalvageOption{"salvage", 0, "", "Of a damaged store: all that can be read"};
 
 /// What `signal_received` may be asked after this: SIGINT and SIGTERM are noted, once; a second one ends the process.
 void note_signals();

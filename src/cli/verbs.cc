@@ -142,10 +142,13 @@ const std::vector<Verb>& verbs() {
       {"export",
        "[SPACE…]",
        "Prints records as JSON lines that import reads back exactly",
-       "Every byte and every expiry, of all spaces or those named, as of one moment.\n",
+       "Every byte and every expiry, of all spaces or those named, as of one moment.\n"
+       "With --salvage also of a store that is damaged beyond healing: what can't be read\n"
+       "is named on stderr and left out; the exit status is then 1.\n",
        "ingot export > store.jsonl\n"
-       "ingot export users | ingot -s other import -\n",
-       {},
+       "ingot export users | ingot -s other import -\n"
+       "ingot export --salvage > rest.jsonl\n",
+       {kSalvageOption},
        0,
        kAnyNumber,
        run_export},
@@ -153,19 +156,23 @@ const std::vector<Verb>& verbs() {
        "[FROM] TO",
        "Copies a store, verified, while it is in use",
        "Into a directory that does not exist yet. The copy is a store: to restore it,\n"
-       "open it. An interrupted copy is begun again by the same command.\n",
+       "open it. An interrupted copy is begun again by the same command.\n"
+       "With --salvage also a store that is damaged beyond healing: what can't be read is\n"
+       "named on stderr and left out; the exit status is then 1.\n",
        "ingot copy data backup/2024-06-01\n"
        "ingot -s data copy backup/today\n",
-       {},
+       {kSalvageOption},
        1,
        2,
        run_copy},
       {"check",
        "",
        "Reads and verifies every byte of the store; heals what it can",
-       "Exit status 0: clean. 1: something was healed, or could not be. Never needed: what\n"
-       "is read is verified all the time.\n",
-       "ingot check && echo clean\n",
+       "A line for each place that was healed, and for each that could not be, with file\n"
+       "and range. Exit status 0: clean. 1: something was healed, or could not be. 2: the\n"
+       "store can't be opened at all. Never needed: what is read is verified all the time.\n",
+       "ingot check && echo clean\n"
+       "ingot check --json | jq -r '.damage[]'\n",
        {},
        0,
        0,

@@ -108,7 +108,7 @@ storage::IoError write_checkpoint(storage::Directory& directory, const base::Has
 }
 
 CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base::Hash128& store_id, bool heal,
-                                      Checkpoint& checkpoint, std::uint64_t& healed, std::string& why) {
+                                      Checkpoint& checkpoint, std::vector<std::string>& healed, std::string& why) {
   // A checkpoint may be replaced while we look: then the newest listed is gone, and we look again.
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
@@ -133,7 +133,7 @@ CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base:
       case TwinRead::damaged:
         return CheckpointRead::damaged;
       case TwinRead::healed:
-        ++healed;
+        healed.push_back(why);
         break;
       case TwinRead::good:
         break;

@@ -56,7 +56,7 @@ storage::IoError write_checkpoint(storage::Directory& directory, const base::Has
 
 // The newest checkpoint, healed if one of its copies was damaged (`heal`: rewritten too). `why` for a person.
 CheckpointRead read_newest_checkpoint(storage::Directory& directory, const base::Hash128& store_id, bool heal,
-                                      Checkpoint& checkpoint, std::uint64_t& healed, std::string& why);
+                                      Checkpoint& checkpoint, std::vector<std::string>& healed, std::string& why);
 
 // Paths of what checkpoints that were never finished have left, or of those being written just now.
 std::vector<std::string> unfinished_checkpoints(storage::Directory& directory);

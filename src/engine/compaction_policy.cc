@@ -1,5 +1,7 @@
 #include "engine/compaction_policy.h"
 
+#include <vector>
+
 namespace ingot::engine {
 
 namespace {
@@ -10,9 +12,7 @@ int tier_of(std::uint64_t bytes, std::uint64_t tier_bytes) {
   return tier;
 }
 
-}  // namespace
-
-std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Effort effort, std::uint64_t tier_bytes) {
+std::optional<Window> pick_among(std::span<const RunSize> newest_first, Effort effort, std::uint64_t tier_bytes) {
   const std::size_t count = newest_first.size();
   for (std::size_t i = 0; i < count; ++i) {
     if (newest_first[i].rewrite) return Window{i, 1};
@@ -55,6 +55,23 @@ std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Eff
   if (heavy || hollow) return everything;
   if (due) return due;
   if (count - 1 >= kTierRuns && tier_of(oldest, tier_bytes) <= tier) return everything;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Window> pick_compaction(std::span<const RunSize> newest_first, Effort effort, std::uint64_t tier_bytes) {
+  for (std::size_t first = 0; first < newest_first.size();) {
+    std::size_t end = first;
+    while (end < newest_first.size() && !newest_first[end].barred) ++end;
+    std::vector<RunSize> stretch(newest_first.begin() + static_cast<std::ptrdiff_t>(first),
+                                 newest_first.begin() + static_cast<std::ptrdiff_t>(end));
+    // Above what is barred a merge rids nobody of what was erased.
+    for (RunSize& run : stretch) run.erased = end == newest_first.size() ? run.erased : 0;
+    const std::optional<Window> window = pick_among(stretch, effort, tier_bytes);
+    if (window) return Window{first + window->first, window->count};
+    first = end + 1;
+  }
   return std::nullopt;
 }
 

@@ -18,6 +18,7 @@ struct RunSize {
   std::uint64_t records = 0;
   std::uint64_t erased = 0;
   bool rewrite = false;  // a block of it had to be healed
+  bool barred = false;   // it can't be read: whatever is merged lies on one side of it
 };
 
 // Neighbours [first, first + count) of the sorted runs, newest first.

@@ -69,7 +69,7 @@ void copy_store(Engine& engine, const HeldView& held, const std::string& where,
   Checkpoint checkpoint;
   try {
     RunOutput output(*target, {}, Sizes().run_file_bytes);
-    MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential);
+    MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine.on_lost());
     std::uint64_t done = 0;
     std::uint64_t reported = 0;
     for (bool more = view.first(); more; more = view.next()) {

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/testing.h"
 #include "engine/maintenance.h"
@@ -140,6 +141,18 @@ bool Engine::get_at(const View& view, std::string_view key, base::FunctionRef<vo
   return got == Got::found;
 }
 
+std::function<void(const std::string&)> Engine::on_lost() {
+  if (!options_.salvage) return {};
+  return [self = shared_from_this()](const std::string& why) {
+    {
+      constexpr std::size_t kLostMax = 1000;
+      const std::lock_guard lock(self->figures_mutex_);
+      if (self->lost_.size() == kLostMax || !self->lost_.insert(why).second) return;
+    }
+    self->message(Message::Severity::warning, why + "; passed over");
+  };
+}
+
 void Engine::throw_read_failure(const std::string& why) const {
   if (is_of_newer_release(why)) throw newer_release(where_, why);
   // A run names what the world answered; a file that is gone was deleted under a handle that could not pin it.
@@ -168,6 +181,8 @@ Health Engine::health() const {
   } else {
     for (std::string& problem : maintenance_->problems()) health.problems.push_back(std::move(problem));
     if (std::string problem = shared_log()->problem(); !problem.empty()) health.problems.push_back(std::move(problem));
+    const std::lock_guard lock(figures_mutex_);
+    health.problems.insert(health.problems.end(), lost_.begin(), lost_.end());
   }
   health.good = health.problems.empty();
   return health;
@@ -216,12 +231,14 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
   const LogUse use(*this);
   refresh();
   CheckReport report;
+  std::vector<std::string>& healed = report.healed_places;
+  {
+    const std::lock_guard lock(figures_mutex_);
+    healed = std::exchange(healed_by_opening_, {});
+  }
   std::string why;
   StoreHeader header;
-  if (const Place place = look_at(*directory_, !options_.read_only, header, report.healed, why);
-      place != Place::store) {
-    report.damage.push_back(why);
-  }
+  if (look_at(*directory_, !options_.read_only, header, healed, why) != Place::store) report.damage.push_back(why);
   const HeldView held = hold();
   std::uint64_t total = 0;
   std::uint64_t done = 0;
@@ -233,7 +250,7 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
     }
   }
   Checkpoint checkpoint;
-  switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, report.healed, why)) {
+  switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, healed, why)) {
     case CheckpointRead::found:
     case CheckpointRead::none:
       break;
@@ -241,13 +258,22 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
       report.damage.push_back(why);
   }
   report.files = files.size() + 2;
-  shared_log()->check(checkpoint.start, report.log_entries, report.bytes, report.healed, report.damage);
+  std::vector<std::string> healed_in_log;
+  std::vector<std::string> damaged_in_log;
+  shared_log()->check(checkpoint.start, report.log_entries, report.bytes, healed_in_log, damaged_in_log);
+  for (const std::string& sentence : healed_in_log) healed.push_back(where_ + "/" + sentence);
+  for (const std::string& sentence : damaged_in_log) report.damage.push_back(where_ + ": " + sentence);
   for (const auto& file : files) {
     require_open();
-    file->check(report.bytes, report.records, report.healed, report.damage);
+    runs::RunCheck checked = file->check();
+    report.bytes += checked.bytes;
+    report.records += checked.records;
+    healed.insert(healed.end(), checked.healed.begin(), checked.healed.end());
+    report.damage.insert(report.damage.end(), checked.damage.begin(), checked.damage.end());
     done += file->summary().file_bytes;
     progress(done, total);
   }
+  report.healed = healed.size();
   if (maintenance_ != nullptr && report.healed != 0) maintenance_->notify();
   return report;
 }

@@ -21,9 +21,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -87,6 +89,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // One look-up at a view. Throws Error if it fails.
   bool get_at(const View& view, std::string_view key, base::FunctionRef<void(const Seen&)> use) const;
   [[nodiscard]] Version visible_version() const { return visible_version_.load(std::memory_order_acquire); }
+  // What a scan does with keys that can't be read: tells, if the store is opened with salvage. Else nothing: it fails.
+  [[nodiscard]] std::function<void(const std::string&)> on_lost();
   // What a read that failed is reported as.
   [[noreturn]] void throw_read_failure(const std::string& why) const;
 
@@ -218,6 +222,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::string broken_why_;
   std::map<std::string, std::uint64_t, std::less<>> conflicts_by_space_;
   std::uint64_t twin_files_healed_ = 0;
+  std::vector<std::string> healed_by_opening_;  // until check() has told
+  std::set<std::string> lost_;                  // what scans passed over, with salvage
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> groups_{0};
   std::atomic<std::uint64_t> conflicts_{0};

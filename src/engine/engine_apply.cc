@@ -120,6 +120,9 @@ void Engine::publish_state(std::shared_ptr<State> next) {
 }
 
 void Engine::apply_edit(const Edit& edit) {
+  // One of them may be lost. The checkpoint's runs and all commits since are the same, and still there: without a later
+  // checkpoint neither is given up.
+  if (options_.salvage) return;
   const State& before = *state_owner_;
   if (edit.number <= before.edit_number) return;  // the checkpoint that we began with has it
   if (edit.number != before.edit_number + 1) {

@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::uint64_t kMemoryBytesDefaultMax = 8ULL << 30;
 
+constexpr const char* kSalvage =
+    "To read the rest, open it with Options::salvage, or use `ingot export --salvage` or `ingot copy --salvage`.";
+
 std::uint64_t memory_budget(const Options& options, const Sizes& sizes) {
   if (options.memory_bytes != 0) return options.memory_bytes;
   return std::clamp(base::machine_memory_bytes() / 4, sizes.memory_bytes_min, kMemoryBytesDefaultMax);
@@ -64,6 +67,7 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
 
 std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
                                      const Sizes& sizes) {
+  if (options.salvage) options.read_only = true;
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
   std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options), sizes),
                                  [](Engine* gone) {
@@ -77,7 +81,7 @@ std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directo
 void Engine::open_place() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   std::string why;
-  Place place = look_at(*directory_, !options_.read_only, header_, twin_files_healed_, why);
+  Place place = look_at(*directory_, !options_.read_only, header_, healed_by_opening_, why);
   if (place == Place::empty) {
     if (options_.read_only || !options_.create) {
       throw Error(ErrorCode::not_a_store, where_ + " holds no store" +
@@ -86,7 +90,7 @@ void Engine::open_place() {
     }
     if (const storage::IoError error = make_store(*directory_, deadline))
       throw place_error(where_, error, "make a store here");
-    place = look_at(*directory_, true, header_, twin_files_healed_, why);
+    place = look_at(*directory_, true, header_, healed_by_opening_, why);
   }
   switch (place) {
     case Place::store:
@@ -108,7 +112,11 @@ void Engine::open_place() {
 
 std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
   return std::make_shared<runs::Run>(*directory_, run_path(summary.name), summary, cache_,
-                                     [this](const std::string& text) { message(Message::Severity::warning, text); });
+                                     [this](const std::string& text) {
+                                       message(Message::Severity::warning, text);
+                                       // What was healed is rewritten at once, and not when somebody looks next.
+                                       if (maintenance_ != nullptr) maintenance_->notify();
+                                     });
 }
 
 void Engine::load_checkpoint(const Checkpoint& checkpoint) {
@@ -150,6 +158,7 @@ void Engine::open_log() {
 
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
+  log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
   log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
@@ -160,7 +169,7 @@ void Engine::open_log() {
   for (int attempt = 0;; ++attempt) {
     Checkpoint checkpoint;
     std::string why;
-    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, twin_files_healed_,
+    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, healed_by_opening_,
                                    why)) {
       case CheckpointRead::found:
       case CheckpointRead::none:
@@ -186,12 +195,18 @@ void Engine::open_log() {
     }
     if (is_of_newer_release(why)) throw newer_release(where_, why);
     if (outcome == log::Read::corrupt) {
-      throw Error(ErrorCode::corrupt, where_ + ": the log is damaged: " + why + ". Nothing was changed.");
+      throw Error(ErrorCode::corrupt, where_ + ": " + why + ". Nothing was changed. " + kSalvage);
     }
-    if (outcome == log::Read::unavailable) throw Error(ErrorCode::unavailable, where_ + ": " + why);
+    if (outcome == log::Read::unavailable) {
+      const bool unreadable = why.find("(EIO)") != std::string::npos;
+      throw Error(ErrorCode::unavailable,
+                  where_ + ": " + why + (unreadable ? std::string(". If that stays so: ") + kSalvage : ""));
+    }
     if (attempt == kTriesMax)
       throw Error(ErrorCode::unavailable, where_ + ": checkpoints are replaced faster than they can be read");
   }
+  twin_files_healed_ = healed_by_opening_.size();
+  for (const std::string& sentence : healed_by_opening_) message(Message::Severity::warning, sentence);
   maintenance_ = std::make_unique<Maintenance>(*this);
   live_->publish_pin(pins_->oldest());
   maintenance_->sweep(found_runs);
@@ -230,13 +245,14 @@ void Engine::reload_from_checkpoint() {
 log::Read Engine::reload(std::string& why) {
   log::DirectoryLogOptions log_options;
   log_options.read_only = options_.read_only;
+  log_options.pass_damage = options_.salvage;
   log_options.store_id = header_.store_id;
   log_options.segment_bytes = sizes_.segment_bytes;
   log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
     Checkpoint checkpoint;
-    std::uint64_t healed = 0;
+    std::vector<std::string> healed;
     const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
     if (found == CheckpointRead::failed) return log::Read::unavailable;
     if (found != CheckpointRead::found && found != CheckpointRead::none) return log::Read::corrupt;

@@ -18,6 +18,9 @@ constexpr base::Duration kIdle = std::chrono::milliseconds(1500);
 // Another process has the maintenance lock and does not use it: then it is done without. Doing it twice is harmless.
 constexpr base::Duration kRolePatience = std::chrono::seconds(2);
 constexpr std::size_t kGarbageMax = 1'000'000;
+// Runs that a merge could not read are left out for so long, and twice as long each time.
+constexpr base::Duration kBarredPauseMin = std::chrono::seconds(1);
+constexpr base::Duration kBarredPauseMax = std::chrono::minutes(10);
 
 }  // namespace
 
@@ -189,6 +192,10 @@ std::vector<std::string> Maintenance::problems() const {
   for (const std::string* problem : {&flush_problem_, &compaction_problem_, &housekeeping_problem_}) {
     if (!problem->empty()) problems.push_back(*problem);
   }
+  for (const auto& [id, barred] : barred_) {
+    const std::string sentence = "compaction leaves out what it can't read: " + barred.why;
+    if (std::find(problems.begin(), problems.end(), sentence) == problems.end()) problems.push_back(sentence);
+  }
   return problems;
 }
 
@@ -281,7 +288,11 @@ bool Maintenance::flush(Effort effort) {
           output.add({record.key, seen.version, RecordKind::value, seen.expires_micros, value});
         },
         why);
-    if (got != Got::found) throw OutputFailed("a counter's base can't be read: " + why);
+    if (got != Got::found) {
+      throw OutputFailed("the counter \"" + runs::shown_key(record.key) +
+                         "\" was added to, and what it was can't be read: " + why +
+                         ". If that stays so, put or erase it; then all goes on");
+    }
   }
 
   std::vector<runs::RunSummary> summaries = output.finish();
@@ -334,9 +345,10 @@ bool Maintenance::compact(Effort effort) {
   const State& state = *held.state;
   std::vector<RunSize> sizes;
   for (const SortedRun& sorted : state.sorted_runs) {
-    RunSize size{sorted.file_bytes(), sorted.records(), sorted.erased(), false};
+    RunSize size{sorted.file_bytes(), sorted.records(), sorted.erased()};
     size.rewrite =
         std::any_of(sorted.files.begin(), sorted.files.end(), [](const auto& file) { return file->wants_rewrite(); });
+    size.barred = is_barred(sorted.id);
     sizes.push_back(size);
   }
   const std::optional<Window> window = pick_compaction(sizes, effort, engine_.sizes_.segment_bytes);
@@ -345,15 +357,15 @@ bool Maintenance::compact(Effort effort) {
 
   const bool to_bottom = window->first + window->count == state.sorted_runs.size();
   std::vector<std::unique_ptr<runs::Cursor>> cursors;
+  std::vector<const runs::Cursor*> sources;
   std::vector<runs::RangeErasure> erasures;
-  std::vector<const runs::Run*> files;
   Edit edit;
   for (std::size_t i = window->first; i < window->first + window->count; ++i) {
     const SortedRun& sorted = state.sorted_runs[i];
     edit.removed.push_back(sorted.id);
     cursors.push_back(sorted_run_cursor(sorted, true));
+    sources.push_back(cursors.back().get());
     for (const auto& file : sorted.files) {
-      files.push_back(file.get());
       for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
     }
   }
@@ -376,17 +388,43 @@ bool Maintenance::compact(Effort effort) {
     }
   }
   if (cursor->failed()) {
-    for (const runs::Run* file : files) {
-      if (!file->why().empty()) throw OutputFailed(file->why());
+    base::probe("engine: a merge met what can't be read");
+    std::string why;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const runs::Unreadable* unreadable = sources[i]->unreadable();
+      if (unreadable == nullptr) continue;
+      why = unreadable->why;
+      bar(edit.removed[i], why);
     }
-    throw OutputFailed("a run can't be read");
+    throw OutputFailed(why);
   }
+  unbar(edit.removed);
   edit.added = output.finish();
   bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
   if (!commit_written(edit, 0)) return true;
   compactions_.fetch_add(1, std::memory_order_relaxed);
   after_edit();
   return true;
+}
+
+// What can't be read now is not tried again at once, so that merges of all else go on. It may be readable another time.
+void Maintenance::bar(std::uint64_t sorted_run, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  Barred& barred = barred_[sorted_run];
+  barred.pause = std::clamp<base::Duration>(2 * barred.pause, kBarredPauseMin, kBarredPauseMax);
+  barred.until = base::now() + barred.pause;
+  barred.why = why;
+}
+
+void Maintenance::unbar(const std::vector<std::uint64_t>& sorted_runs) {
+  const std::lock_guard lock(mutex_);
+  for (const std::uint64_t id : sorted_runs) barred_.erase(id);
+}
+
+bool Maintenance::is_barred(std::uint64_t sorted_run) {
+  const std::lock_guard lock(mutex_);
+  const auto found = barred_.find(sorted_run);
+  return found != barred_.end() && base::now() < found->second.until;
 }
 
 void Maintenance::after_edit() {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,9 @@ class Maintenance {
   bool compact_some();
   bool compact(Effort effort);
   std::uint64_t flush_needs();
+  void bar(std::uint64_t sorted_run, const std::string& why);
+  void unbar(const std::vector<std::uint64_t>& sorted_runs);
+  bool is_barred(std::uint64_t sorted_run);
   // The maintenance lock between processes; or leave to do without it. `edit_number`: of the State that asks for work.
   bool try_role(std::uint64_t edit_number);
   void after_edit();
@@ -92,6 +96,12 @@ class Maintenance {
     std::uint64_t bytes;
   };
   std::vector<Garbage> garbage_;
+  struct Barred {
+    base::Instant until{};
+    base::Duration pause{};
+    std::string why;
+  };
+  std::map<std::uint64_t, Barred> barred_;  // sorted runs that a merge could not read, by id
   std::int64_t last_version_seen_ = -1;
   base::Instant last_version_change_{};
 

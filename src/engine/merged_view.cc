@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/testing.h"
 
@@ -75,6 +76,7 @@ class SortedRunCursor final : public runs::Cursor {
     });
     if (file == files_.begin()) {
       valid_ = false;
+      cursor_.reset();
       return;
     }
     if (!open(--file)) return;
@@ -100,6 +102,9 @@ class SortedRunCursor final : public runs::Cursor {
     go_backward();
   }
   [[nodiscard]] bool failed() const override { return cursor_ != nullptr && cursor_->failed(); }
+  [[nodiscard]] const runs::Unreadable* unreadable() const override {
+    return cursor_ == nullptr ? nullptr : cursor_->unreadable();
+  }
 
  private:
   using Files = std::vector<std::shared_ptr<runs::Run>>;
@@ -107,6 +112,7 @@ class SortedRunCursor final : public runs::Cursor {
   bool open(Files::const_iterator file) {
     if (file == files_.end()) {
       valid_ = false;
+      cursor_.reset();  // which may have failed
       return false;
     }
     const auto index = static_cast<std::size_t>(file - files_.begin());
@@ -173,6 +179,7 @@ class SkippingCursor final : public runs::Cursor {
     go_backward();
   }
   [[nodiscard]] bool failed() const override { return source_->failed(); }
+  [[nodiscard]] const runs::Unreadable* unreadable() const override { return source_->unreadable(); }
 
  private:
   const ErasureMap::Fragment* dead() const {
@@ -224,8 +231,9 @@ std::unique_ptr<runs::Cursor> sorted_run_cursor(const SortedRun& sorted, bool se
 }
 
 MergedView::MergedView(std::shared_ptr<const State> state, Version version, std::int64_t time_micros, std::string begin,
-                       std::string end, ScanUse use)
-    : state_(std::move(state)),
+                       std::string end, ScanUse use, std::function<void(const std::string&)> on_lost)
+    : on_lost_(std::move(on_lost)),
+      state_(std::move(state)),
       view_{state_.get(), version, time_micros},
       begin_(std::move(begin)),
       end_(std::move(end)) {
@@ -242,9 +250,9 @@ MergedView::MergedView(std::shared_ptr<const State> state, Version version, std:
     if (!overlaps(sorted, begin_, end_)) continue;
     sorted_runs.push_back(&sorted);
     for (const auto& file : sorted.files) {
-      files_.push_back(file.get());
       if (!file->has_range_erasures()) continue;
-      if (!file->readable()) {  // not to be taken for one that erases nothing
+      if (!file->readable()) {   // not to be taken for one that erases nothing
+        if (on_lost_) continue;  // all keys that it says anything of are passed over
         why_ = file->why();
         return;
       }
@@ -310,6 +318,30 @@ bool MergedView::seek_before(std::string_view key) {
 
 // Goes on from where the cursor stands to the next record that the reader sees.
 bool MergedView::settle(Direction direction) {
+  passed_.clear();
+  do {
+    if (find(direction)) return true;
+    if (failed()) return false;
+  } while (cursor_->failed() && pass_unreadable(direction));
+  return false;
+}
+
+// Keys that can't be read are told and passed over; or, by all who do not ask for that, the end with an error.
+// (Backwards too: what others say of keys behind the stretch may not have been shown yet.)
+bool MergedView::pass_unreadable(Direction direction) {
+  const runs::Unreadable* unreadable = cursor_->unreadable();
+  why_ = unreadable == nullptr || unreadable->why.empty() ? "a run could not be read" : unreadable->why;
+  if (!on_lost_ || unreadable == nullptr || direction == Direction::backward) return false;
+  if (unreadable->last == passed_) return false;  // never over one twice
+  passed_ = unreadable->last;
+  on_lost_(std::exchange(why_, {}));
+  const std::string from = unreadable->last + '\0';
+  if (!end_.empty() && from >= end_) return false;
+  cursor_->seek(std::max(from, begin_));
+  return true;
+}
+
+bool MergedView::find(Direction direction) {
   const auto step = [&] { direction == Direction::forward ? cursor_->next() : cursor_->previous(); };
   while (cursor_->valid()) {
     const runs::Record& record = cursor_->record();
@@ -332,20 +364,14 @@ bool MergedView::settle(Direction direction) {
     key_ = record.key;
     if (record.kind == RecordKind::add) {
       if (fold()) return true;
-      if (failed()) return false;
+      if (failed() && !on_lost_) return false;
+      if (failed()) on_lost_(std::exchange(why_, {}));
     } else if (record.expires_micros == 0 || record.expires_micros > view_.time_micros ||
                base::broken(base::Break::engine_ignore_expiry)) {
       seen_ = {record.value, record.version, record.expires_micros};
       return true;
     }
     step();
-  }
-  if (cursor_->failed()) {
-    for (const runs::Run* file : files_) {
-      why_ = file->why();
-      if (!why_.empty()) return false;
-    }
-    why_ = "a run could not be read";
   }
   return false;
 }

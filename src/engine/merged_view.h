@@ -2,6 +2,7 @@
 // folded, what has expired left out. What scans, flushes and copies read.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -42,8 +43,10 @@ enum class ScanUse : std::uint8_t {
 // The visible records of [begin, end) (an empty `end`: to the last key). Not thread-safe. Holds the state.
 class MergedView {
  public:
+  // `on_lost`: keys that can't be read are told, and passed over with all that anybody says of them; without it they
+  // are a failure.
   MergedView(std::shared_ptr<const State> state, Version version, std::int64_t time_micros, std::string begin,
-             std::string end, ScanUse use);
+             std::string end, ScanUse use, std::function<void(const std::string&)> on_lost = {});
   ~MergedView();
 
   // Moves to the first (last) record, or on. False at the end, or after a failure: then failed() says so.
@@ -64,18 +67,21 @@ class MergedView {
  private:
   enum class Direction : std::uint8_t { forward, backward };
   bool settle(Direction direction);
+  bool find(Direction direction);
+  bool pass_unreadable(Direction direction);
   bool fold();
 
+  std::function<void(const std::string&)> on_lost_;
   std::shared_ptr<const State> state_;
   View view_;
   std::string begin_;
   std::string end_;
-  std::vector<const runs::Run*> files_;  // for why()
   std::unique_ptr<runs::Cursor> cursor_;
   std::unique_ptr<ErasureMap> erasures_;
   Seen seen_;
   std::string_view key_;
   std::string folded_;
+  std::string passed_;  // the last key of what was passed over just now
   std::string why_;
 };
 

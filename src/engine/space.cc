@@ -259,9 +259,9 @@ Scan Space::scan(Reader where, const Range& range, ScanOptions options) const {
   }
   state->begin = bounds.begin;
   state->end = bounds.end;
-  state->view =
-      std::make_unique<engine::MergedView>(std::move(held.state), held.version, held.time_micros,
-                                           std::move(bounds.begin), std::move(bounds.end), engine::ScanUse::lookup);
+  state->view = std::make_unique<engine::MergedView>(std::move(held.state), held.version, held.time_micros,
+                                                     std::move(bounds.begin), std::move(bounds.end),
+                                                     engine::ScanUse::lookup, state->engine->on_lost());
   return Scan(std::move(state));
 }
 

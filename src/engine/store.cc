@@ -144,7 +144,8 @@ void Store::close() {
 std::vector<std::string> Store::spaces() const {
   opened(engine_).refresh();
   engine::HeldView held = engine_->hold();
-  engine::MergedView view(held.state, held.version, held.time_micros, {}, {}, engine::ScanUse::lookup);
+  engine::MergedView view(held.state, held.version, held.time_micros, {}, {}, engine::ScanUse::lookup,
+                          engine_->on_lost());
   std::vector<std::string> names;
   // From each space's first record straight to the next space.
   for (bool more = view.first(); more;) {
@@ -171,6 +172,7 @@ CheckReport Store::check(const std::function<void(const CopyProgress&)>& progres
 }
 
 Store open(const std::string& where, Options options) {
+  if (options.salvage) options.read_only = true;
   std::unique_ptr<storage::Directory> directory = engine::directory_at(where, options);
   return engine::StoreMaker::make(engine::Engine::open(std::move(directory), where, std::move(options)));
 }

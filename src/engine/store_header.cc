@@ -33,11 +33,12 @@ storage::IoError look_for_leftover(storage::Directory& directory, const std::str
 
 }  // namespace
 
-Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::uint64_t& healed, std::string& why) {
+Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::vector<std::string>& healed,
+              std::string& why) {
   std::string payload;
   switch (read_twin(directory, kFormat, {}, kPath, heal, payload, why)) {
     case TwinRead::healed:
-      ++healed;
+      healed.push_back(why);
       [[fallthrough]];
     case TwinRead::good:
       if (payload.size() < 24) {
@@ -119,7 +120,7 @@ storage::IoError make_store(storage::Directory& directory, base::Instant deadlin
     base::sleep_for(std::chrono::milliseconds(2));
   }
   StoreHeader header;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   // Whatever else is found, or can't be looked at, is for the caller's next look: an existing store is not made anew.
   if (look_at(directory, false, header, healed, why) != Place::empty) return {};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/time.h"
@@ -28,8 +29,9 @@ enum class Place : std::uint8_t {
   failed,  // the world's fault
 };
 
-// What is at `directory`. `why` for a person.
-Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::uint64_t& healed, std::string& why);
+// What is at `directory`. `why` for a person. What was healed is added to `healed`, a sentence each.
+Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std::vector<std::string>& healed,
+              std::string& why);
 
 // Makes the folders of a store, without its header.
 storage::IoError make_folders(storage::Directory& directory);

@@ -1,5 +1,6 @@
 #include "engine/twin_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -80,8 +81,9 @@ TwinRead read_twin(storage::Directory& directory, const TwinFormat& format, std:
   const std::uint64_t bytes_max = 2 * ((format.payload_bytes_max + kTwinHeaderBytes) / kSectorBytes + 1) * kSectorBytes;
   if (file_bytes > bytes_max) file_bytes = bytes_max;
   const std::uint64_t half = file_bytes / 2 / kSectorBytes * kSectorBytes;
-  // Each half on its own: an unreadable sector in one must not hide the other.
+  // Each half on its own: an unreadable sector in one must not hide the other. Whole is a half whose padding is zero.
   std::string copies[2];
+  bool whole[2] = {};
   TwinRead states[2] = {TwinRead::damaged, TwinRead::damaged};
   std::string_view payloads[2];
   storage::IoError failed;
@@ -102,18 +104,29 @@ TwinRead read_twin(storage::Directory& directory, const TwinFormat& format, std:
     }
   }
   for (int i = 0; i < 2; ++i) {
+    if (states[i] == TwinRead::good)
+      whole[i] = copies[i].find_first_not_of('\0', kTwinHeaderBytes + payloads[i].size()) == std::string::npos;
+  }
+  for (int i = 0; i < 2; ++i) {
     if (states[i] != TwinRead::good) continue;
     payload = payloads[i];
-    if (states[1 - i] == TwinRead::good) return TwinRead::good;
+    if (whole[0] && whole[1]) return TwinRead::good;
     base::probe("engine: a twin file healed from its other copy");
-    why = directory.where() + "/" + std::string(path) + ": copy " + std::to_string(2 - i) + " of 2 was damaged";
-    if (heal) {
-      std::unique_ptr<storage::File> writable;
-      if (!directory.open(path, storage::OpenMode::read_write, writable) &&
-          !writable->write_at(static_cast<std::uint64_t>(1 - i) * half, copies[i])) {
-        (void)writable->sync().code();
-      }
+    why = directory.where() + "/" + std::string(path) + ": copy " +
+          (whole[0]   ? "2"
+           : whole[1] ? "1"
+                      : "1 and copy 2") +
+          " of 2 (" + std::to_string(half) + " bytes each) was damaged";
+    if (!heal) return TwinRead::healed;
+    std::string right = copies[i];
+    std::fill(right.begin() + static_cast<std::ptrdiff_t>(kTwinHeaderBytes + payload.size()), right.end(), '\0');
+    std::unique_ptr<storage::File> writable;
+    storage::IoError error = directory.open(path, storage::OpenMode::read_write, writable);
+    for (int j = 0; j < 2 && !error; ++j) {
+      if (!whole[j]) error = writable->write_at(static_cast<std::uint64_t>(j) * half, right);
     }
+    if (!error) error = writable->sync();
+    if (error) why += ", and can't be written anew: " + error.text();
     return TwinRead::healed;
   }
   if (failed) {  // what can't be read now is not known to be damaged

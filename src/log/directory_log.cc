@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "base/ranges.h"
 #include "base/testing.h"
 #include "log/directory_log_internal.h"
 
@@ -14,6 +15,8 @@ namespace {
 constexpr base::Duration kWaitPoll = std::chrono::milliseconds(100);  // against a wake-up lost with its process
 constexpr base::Duration kScoutPoll = std::chrono::milliseconds(20);  // read-only, nobody tells
 constexpr std::size_t kStartsMax = 4096;                              // segments that a checkpoint may still ask for
+
+constexpr std::size_t kDamageMax = 100;  // sentences
 
 constexpr const char* kDiverged =
     "entries that were published but not synced are gone after an error of the device: the store is to be opened anew";
@@ -76,9 +79,20 @@ std::string DirectoryLog::why() const {
   return why_;
 }
 
+void DirectoryLog::tell_damage(const std::string& sentence) {
+  say(sentence);
+  std::lock_guard guard(words_mutex_);
+  if (damage_.size() < kDamageMax) damage_.push_back(sentence);
+}
+
 std::string DirectoryLog::problem() const {
   if (is_child()) return {};
   std::lock_guard guard(words_mutex_);
+  if (!damage_.empty()) {
+    std::string all;
+    for (const std::string& sentence : damage_) all += (all.empty() ? "" : "; ") + sentence;
+    return all;
+  }
   return problem_.empty() ? room_problem_ : problem_;
 }
 
@@ -217,7 +231,7 @@ Read DirectoryLog::read(const Sink& sink) {
   if (cursor.chain.version > seen_version_.load(std::memory_order_relaxed)) {
     seen_version_.store(cursor.chain.version, std::memory_order_release);
   }
-  write_repairs(reader_);
+  write_repairs(reader_, kRepairPatience);
   if (options_.read_only) return outcome;
   LiveCell durable;
   const bool open = !memory_.load(kLiveDurableAt, durable) || durable.sequence < cursor.chain.sequence;
@@ -300,9 +314,9 @@ void DirectoryLog::repair(LogReader& reader) {
   next_number_ = std::max(next_number_, tail_.segment + 1);
 }
 
-void DirectoryLog::write_repairs(LogReader& reader) {
+void DirectoryLog::write_repairs(LogReader& reader, base::Duration patience) {
   if (reader.has_repairs() && !options_.read_only) {
-    const base::Instant deadline = base::deadline_after(base::now(), kRepairPatience);
+    const base::Instant deadline = base::deadline_after(base::now(), patience);
     Lock lock(mutex_);
     const Busy busy(*this, lock, deadline);
     if (busy && acquire(lock, deadline) && wait_for_sync(lock, deadline)) repair(reader);
@@ -512,14 +526,22 @@ LogStats DirectoryLog::stats() const {
   return stats;
 }
 
-void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::uint64_t& healed,
-                         std::vector<std::string>& damage) {
-  entries = bytes = healed = 0;
+void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes,
+                         std::vector<std::string>& healed, std::vector<std::string>& damage) {
   if (is_child()) return;
+  {
+    const std::lock_guard guard(words_mutex_);
+    healed = std::exchange(healed_by_opening_, {});
+  }
   LogReader reader(files_, options_.on_message);
+  reader.on_healed = [&](const std::string& sentence) { healed.push_back(sentence); };
+  reader.on_damage = [&](const std::string& sentence) { damage.push_back(sentence); };
   Goal goal;
+  LiveCell durable;
+  const bool known = memory_.load(kLiveDurableAt, durable);  // before what is published
   Read outcome = Read::unavailable;
   if (published_end(goal)) outcome = reader.begin(start);
+  goal.thorough = true;
   if (outcome == Read::caught_up) {
     const Sink count = [&](const Entry& entry) {
       ++entries;
@@ -527,11 +549,28 @@ void DirectoryLog::check(const Start& start, std::uint64_t& entries, std::uint64
     };
     outcome = reader.walk(goal, &count);
   }
-  healed = reader.healed();
-  healed_ += healed;
-  write_repairs(reader);
+  const Cursor& end = reader.cursor();
+  const bool settled =
+      outcome == Read::caught_up && known && durable.segment == end.segment && durable.sequence >= end.chain.sequence;
+  const bool sealed = !settled || reader.check_end();
+  healed_ += reader.healed();
+  write_repairs(reader, kInternalDeadline);
+  if (!sealed) heal_seal(end.chain, healed);
   if (outcome == Read::gone) return;  // collected meanwhile: that is no damage
   if (outcome != Read::caught_up) damage.push_back(reader.why().empty() ? why() : reader.why());
+}
+
+// No seal was seen behind this end of the log. If there should be one, it is damaged: another one is written behind it.
+void DirectoryLog::heal_seal(const Chain& end, std::vector<std::string>& healed) {
+  const base::Instant deadline = base::deadline_after(base::now(), kInternalDeadline);
+  Lock lock(mutex_);
+  const Busy busy(*this, lock, deadline);
+  if (!busy || !held_ || syncing_ || failing_ || !tail_.sealed || !(tail_.chain == end)) return;
+  base::probe("log: healed a seal");
+  tail_.sealed = false;
+  healed.push_back(SegmentFiles::path_of(tail_.segment) + ": " +
+                   base::ranges_text({tail_.offset - kSectorBytes}, kSectorBytes) + " were damaged (a seal)");
+  seal(lock);
 }
 
 void DirectoryLog::close() {

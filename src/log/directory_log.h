@@ -14,9 +14,10 @@ namespace ingot::log {
 
 // What a directory log is opened with.
 struct DirectoryLogOptions {
-  bool read_only = false;  // takes no lock, writes nothing, not even `live` (see Live::open_read_only)
-  base::Hash128 store_id;  // from the store's header: a segment of another store is not ours
-  Start start;             // from the newest checkpoint
+  bool read_only = false;    // takes no lock, writes nothing, not even `live` (see Live::open_read_only)
+  bool pass_damage = false;  // with read_only: what can't be read is told, in problem(), and left out
+  base::Hash128 store_id;    // from the store's header: a segment of another store is not ours
+  Start start;               // from the newest checkpoint
   std::function<void(const std::string&)> on_message;  // healing, waiting, retries; any thread
   std::uint64_t segment_bytes = 16ULL << 20;           // of new segments; smaller ones are for tests
 };

@@ -34,7 +34,7 @@ class DirectoryLog final : public Log {
   [[nodiscard]] Version durable() const override;
   Version wait(Version version, base::Instant deadline) override;
   void release(std::uint64_t segment) override;
-  void check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::uint64_t& healed,
+  void check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::vector<std::string>& healed,
              std::vector<std::string>& damage) override;
   [[nodiscard]] std::string why() const override;
   [[nodiscard]] std::string problem() const override;
@@ -69,6 +69,7 @@ class DirectoryLog final : public Log {
   void set_why(const std::string& sentence);
   void set_problem(const std::string& sentence);
   void set_room_problem(const std::string& sentence);
+  void tell_damage(const std::string& sentence);
 
   // recovery.cc
   Read create_first_segment(std::string& why);
@@ -87,7 +88,8 @@ class DirectoryLog final : public Log {
   Read look_again(Read outcome, Goal& goal, const Sink& sink);
   void advance_tail();
   void repair(LogReader& reader);
-  void write_repairs(LogReader& reader);
+  void write_repairs(LogReader& reader, base::Duration patience);
+  void heal_seal(const Chain& end, std::vector<std::string>& healed);
   Version scout();  // read-only handles: looks how far the log goes
 
   Append append_at_tail(Lock& lock, const Draft& draft, std::uint64_t payload_bytes, base::Instant deadline);
@@ -210,7 +212,9 @@ class DirectoryLog final : public Log {
   mutable base::Mutex words_mutex_;
   std::string why_;
   std::string problem_;
-  std::string room_problem_;  // as long as a segment is missing for want of room
+  std::string room_problem_;                    // as long as a segment is missing for want of room
+  std::vector<std::string> damage_;             // that was passed over
+  std::vector<std::string> healed_by_opening_;  // until check() has told
 
   base::Thread worker_;
   base::Thread keeper_;

@@ -131,9 +131,10 @@ class Log {
   // Segments below this one are not needed by any checkpoint that is kept: they are recycled or removed.
   virtual void release(std::uint64_t segment) = 0;
 
-  // Reads and verifies all entries from `start` to the published end, heals what it can; a sentence for each damage
-  // that stays. Any thread; does not move the position.
-  virtual void check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::uint64_t& healed,
+  // Reads and verifies all entries from `start` to the published end, heals what it can; a sentence for each place that
+  // was healed (by the opening of this log, too, the first time), and for each damage that stays. Any thread; does not
+  // move the position.
+  virtual void check(const Start& start, std::uint64_t& entries, std::uint64_t& bytes, std::vector<std::string>& healed,
                      std::vector<std::string>& damage) = 0;
 
   // What went wrong, for a person; and whether something stands in the way right now (empty: nothing).

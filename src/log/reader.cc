@@ -1,16 +1,20 @@
 // See reader.h.
 #include "log/reader.h"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "base/ranges.h"
 #include "base/testing.h"
 
 namespace ingot::log {
 namespace {
 
 constexpr std::size_t kRepairsMax = 1024;  // more is written back another time
+constexpr std::uint64_t kUnknown = ~0ULL;  // the start of a segment whose headers are both damaged
 
 }  // namespace
 
@@ -28,8 +32,8 @@ Read LogReader::damage(const std::string& what) {
 OpenSegment LogReader::open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error) {
   const OpenSegment outcome = files_.open(number, segment, error);
   if (outcome != OpenSegment::good || !segment->damaged_header.has_value()) return outcome;
-  ++healed_;
-  if (repairs_.size() < kRepairsMax) {
+  tell_healed(number, {*segment->damaged_header}, "a copy of the header");
+  if (repairs_.size() < kRepairsMax && !passed_damage_) {
     std::string sector(kSectorBytes, '\0');
     encode_segment_header(segment->header, sector.data());
     repairs_.push_back({segment, *segment->damaged_header, std::move(sector)});
@@ -56,16 +60,22 @@ Read LogReader::begin(const Start& start) {
     }
     case OpenSegment::damaged:
       why_ = "both headers of segment " + SegmentFiles::name_of(start.segment) + " of the log are damaged";
-      return Read::corrupt;
+      if (!open_headless(start.segment, segment)) return Read::corrupt;
+      segment->header.start = {0, start.version, start.time_micros, start.link};
+      break;
     case OpenSegment::newer_format:
       why_ = "segment " + SegmentFiles::name_of(start.segment) + " of the log was written by a newer release";
       return Read::unavailable;
     case OpenSegment::failed:
       why_ = "opening segment " + SegmentFiles::name_of(start.segment) + " of the log: " + error.text();
-      return Read::unavailable;
+      if (error.code() != EIO || !open_headless(start.segment, segment)) return Read::unavailable;
+      segment->header.start = {0, start.version, start.time_micros, start.link};
+      break;
   }
   begin(Cursor::at_start(segment->header), segment);
   skip_to_ = start.link;
+  skip_version_ = start.version;
+  if (on_damage) return Read::caught_up;  // the entry that is to be looked for may be what is damaged
   skipping_ = segment->header.start.link != start.link;
   if (!skipping_ && segment->header.start.version != start.version) {
     return damage("the checkpoint and the segment's header disagree on the version before it");
@@ -120,6 +130,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
       return Successor::none;
     case OpenSegment::damaged:
       why_ = "both headers of segment " + SegmentFiles::name_of(number) + " of the log are damaged";
+      if (open_headless(number, successor_)) return Successor::there;
       trouble = Read::corrupt;
       break;
     case OpenSegment::newer_format:
@@ -128,6 +139,7 @@ LogReader::Successor LogReader::look_for_successor(Read& trouble) {
       break;
     case OpenSegment::failed:
       why_ = "opening segment " + SegmentFiles::name_of(number) + " of the log: " + error.text();
+      if (error.code() == EIO && open_headless(number, successor_)) return Successor::there;
       trouble = Read::unavailable;
       break;
   }
@@ -180,19 +192,26 @@ void LogReader::deliver(const Found& found, const Chain& before, const Sink* sin
     on_start({found.header.home, before.version, before.link, before.time_micros});
   }
   home_ = found.header.home;
+  if (on_damage && found.header.kind == RecordKind::commit && found.header.base_version <= skip_version_) return;
   if (sink != nullptr) (*sink)(found.entry());
+}
+
+void LogReader::tell_healed(std::uint64_t segment, const std::vector<std::uint64_t>& sectors, const char* what) {
+  healed_ += sectors.size();
+  const std::string sentence =
+      SegmentFiles::path_of(segment) + ": " + base::ranges_text(sectors, kSectorBytes) + " were damaged (" + what + ")";
+  if (on_message_) on_message_(sentence + ", and have been rebuilt");
+  if (on_healed && !passed_damage_) on_healed(sentence);
 }
 
 bool LogReader::heal() {
   std::vector<std::uint64_t> sectors;
   if (!heal_at(*window_, cursor_, sectors)) return false;
   base::probe("log: healed a group");
-  healed_ += sectors.size();
-  if (on_message_) {
-    on_message_("log: healed " + std::to_string(sectors.size()) + " damaged sectors of " + place());
-  }
+  std::sort(sectors.begin(), sectors.end());
+  tell_healed(cursor_.segment, sectors, "entries");
   for (const std::uint64_t sector : sectors) {
-    if (repairs_.size() >= kRepairsMax) break;
+    if (repairs_.size() >= kRepairsMax || passed_damage_) break;
     repairs_.push_back({segment_, sector, std::string(window_->at(sector, kSectorBytes), kSectorBytes)});
   }
   return true;
@@ -205,27 +224,31 @@ bool LogReader::copy(std::uint64_t from, std::uint64_t to, char* out) {
   return true;
 }
 
-// The parity of a segment's last group is not walked over: the next segment says that nothing follows.
-void LogReader::check_last_parity() {
-  if (!cursor_.in_group()) return;
+// The parity of a segment's last group is not walked over: the next segment says that nothing follows. Returns whether
+// a seal stands behind it.
+bool LogReader::check_end() {
   Cursor behind = cursor_;
   Found found;
-  if (next_entry(*window_, behind, found) != Step::end) return;  // entries that were carried over
+  if (next_entry(*window_, behind, found) != Step::end) return true;  // entries that were carried over, or came since
   if (behind.in_group()) {
     found.bare_start = cursor_.group_start;
     found.bare_end = cursor_.offset;
     found.bare_chain = cursor_.chain;
   }
   if (found.bare_end > 0) heal_parity(found);
+  return behind.sealed;
 }
 
 // Else a second damage to this group could not be healed.
 void LogReader::heal_parity(const Found& found) {
+  if (passed_damage_) return;
   const std::string bytes = rebuild_parity(*window_, found.bare_start, found.bare_end, found.bare_chain);
   if (bytes.empty() || repairs_.size() >= kRepairsMax) return;
-  healed_ += 1;
-  repairs_.push_back({segment_, sector_up(found.bare_end), bytes});
-  if (on_message_) on_message_("log: healed the redundancy of a group before " + place());
+  const std::uint64_t at = sector_up(found.bare_end);
+  std::vector<std::uint64_t> sectors;
+  for (std::uint64_t sector = at; sector < at + bytes.size(); sector += kSectorBytes) sectors.push_back(sector);
+  tell_healed(segment_->header.number, sectors, "parity");
+  repairs_.push_back({segment_, at, bytes});
 }
 
 std::uint64_t LogReader::write_repairs() {
@@ -241,7 +264,7 @@ std::uint64_t LogReader::write_repairs() {
     }
     if (failed && on_message_) on_message_("log: writing a healed sector back failed: " + failed.text());
   }
-  repairs_.clear();
+  drop_repairs();
   return failed_segment;
 }
 
@@ -297,6 +320,47 @@ Read LogReader::nothing_follows(const Goal& goal) {
   return Read::caught_up;
 }
 
+// A segment whose headers are both damaged, if damage is passed over. Where it starts is what is read before it.
+bool LogReader::open_headless(std::uint64_t number, std::shared_ptr<SegmentFile>& segment) {
+  if (!on_damage || files_.open_headless(number, segment)) return false;
+  base::probe("log: a segment without a header was read");
+  segment->header.start.sequence = kUnknown;
+  on_damage(SegmentFiles::path_of(number) + ": bytes 0 to 8191, both copies of the header, are damaged");
+  return true;
+}
+
+// Over what can't be read, to what can. False: nothing follows.
+bool LogReader::pass_damage(const Goal& goal) {
+  base::probe("log: damage was passed over");
+  repairs_.resize(std::min(repairs_.size(), repairs_verified_));  // by what, is not known any more
+  const Cursor before = cursor_;
+  const bool headless = successor_ && successor_->header.start.sequence == kUnknown;
+  const std::uint64_t most = successor_ && !headless ? successor_->header.start.sequence : goal.sequence;
+  std::uint64_t end = segment_->header.bytes;
+  const bool here = skip_damage(*window_, cursor_, most, end);
+  passed_damage_ = true;
+  if (!here && successor_) {
+    cursor_.group_start = cursor_.offset;
+    if (headless) successor_->header.start = before.chain;
+    cursor_.chain = successor_->header.start;
+    if (headless) return true;
+  }
+  delivered_ = cursor_.chain.sequence;
+  delivered_link_ = cursor_.chain.link;
+  const Version first = before.chain.version + 1;
+  const Version last = cursor_.chain.version;
+  std::string what = ": bytes " + std::to_string(before.offset);
+  if (!here && !successor_) {
+    what += " and what follows can't be read; the versions from " + std::to_string(first) + " on are lost";
+  } else {
+    what += " to " + std::to_string(end - 1) + " are damaged beyond healing; ";
+    what += last < first ? "no version is missing"
+                         : "the versions from " + std::to_string(first) + " to " + std::to_string(last) + " are lost";
+  }
+  on_damage(SegmentFiles::path_of(before.segment) + what);
+  return here || successor_;
+}
+
 Read LogReader::walk(const Goal& goal, const Sink* sink) {
   bool looked = successor_ != nullptr;
   bool looked_again = false;
@@ -316,7 +380,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (successor_ && cursor_.chain.sequence >= successor_->header.start.sequence) {
       const bool carried = cursor_.chain.sequence > successor_->header.start.sequence;
-      if (!carried) check_last_parity();
+      if (!carried && cursor_.in_group()) check_end();
       if (!enter_successor()) return damage("the next segment does not follow from it");
       looked = false;
       if (!carried) continue;
@@ -326,6 +390,7 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     const Step step = next_entry(*window_, cursor_, found);
     switch (step) {
       case Step::entry:
+        repairs_verified_ = repairs_.size();
         if (found.header.sequence > delivered_) {
           deliver(found, before, sink);
         } else if (found.header.sequence == delivered_ && found.identity != delivered_link_) {
@@ -360,11 +425,16 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
     }
     if (heal()) continue;
     const Read end = nothing_follows(goal);
-    if (end != Read::corrupt || looked_again) return end;
-    // Who reads while others append may have looked here before, and behind it after, they did.
-    looked_again = true;
-    window_->refresh();
-    looked = successor_ != nullptr;
+    if (end == Read::corrupt && !looked_again) {
+      // Who reads while others append may have looked here before, and behind it after, they did.
+      looked_again = true;
+      window_->refresh();
+      looked = successor_ != nullptr;
+      continue;
+    }
+    if (end == Read::caught_up || !on_damage) return end;
+    if (!pass_damage(goal)) return Read::caught_up;
+    looked_again = false;
   }
   return Read::caught_up;
 }

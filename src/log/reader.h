@@ -57,12 +57,23 @@ class LogReader {
   /// no sync is under way. Returns the last segment whose sync failed (0: none): if that is the tail's, nothing in it
   /// that was not durable can be trusted to a later sync.
   std::uint64_t write_repairs();
-  void drop_repairs() { repairs_.clear(); }
+  void drop_repairs() {
+    repairs_.clear();
+    repairs_verified_ = 0;
+  }
   /// The log ends here because the sector that would come next can't be read. Another time it may be.
   [[nodiscard]] bool ends_unreadable() const { return ends_unreadable_; }
   [[nodiscard]] bool has_repairs() const { return !repairs_.empty(); }
   /// Called before the first entry of each home segment, with what precedes it.
   std::function<void(const Start&)> on_start;
+  /// Called with a sentence for each damaged place that was healed.
+  std::function<void(const std::string&)> on_healed;
+  /// If set, damage that can't be healed is told, a sentence each, and passed over: the walk goes on with what can be
+  /// read behind it. What is delivered has gaps then.
+  std::function<void(const std::string&)> on_damage;
+  /// Where the walk has ended, and all before it is durable: heals the parity of the last group. Returns whether a seal
+  /// stands behind it.
+  bool check_end();
 
  private:
   enum class Successor { none, there, trouble };
@@ -72,9 +83,11 @@ class LogReader {
   bool enter_successor();
   void deliver(const Found& found, const Chain& before, const Sink* sink);
   bool heal();
-  void check_last_parity();
+  void tell_healed(std::uint64_t segment, const std::vector<std::uint64_t>& sectors, const char* what);
   void heal_parity(const Found& found);
   Read nothing_follows(const Goal& goal);
+  bool pass_damage(const Goal& goal);
+  bool open_headless(std::uint64_t number, std::shared_ptr<SegmentFile>& segment);
   Read damage(const std::string& what);
   enum class Belongs { ours, gone, unknown };
   Belongs still_ours(const SegmentFile& segment);
@@ -91,6 +104,9 @@ class LogReader {
   std::uint64_t home_ = 0;  // of the last entry delivered
   bool skipping_ = false;   // until the entry that `start` names
   base::Hash128 skip_to_;
+  Version skip_version_ = 0;          // damage passed over: commits up to it are not delivered
+  std::size_t repairs_verified_ = 0;  // those before the last entry
+  bool passed_damage_ = false;        // from then on nothing is written back: what it would rest on is not known
   struct Repair {
     std::shared_ptr<SegmentFile> segment;
     std::uint64_t offset;

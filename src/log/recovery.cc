@@ -47,8 +47,14 @@ Read DirectoryLog::open(const Sink& sink, std::string& why) {
   }
   starts_[options_.start.segment] = options_.start;
   if (!options_.read_only) losses_seen_ = tail_losses_ = memory_.number(kLiveLossesAt);
+  reader_.on_healed = [this](const std::string& sentence) {
+    const std::lock_guard guard(words_mutex_);
+    healed_by_opening_.push_back(sentence);
+  };
+  if (options_.pass_damage) reader_.on_damage = [this](const std::string& sentence) { tell_damage(sentence); };
   Read outcome = reader_.begin(options_.start);
   if (outcome == Read::caught_up) outcome = alone || options_.read_only ? recover(sink, why) : join(sink, why);
+  reader_.on_healed = {};
   healed_ += reader_.healed();
   if (outcome != Read::caught_up) {
     if (why.empty()) why = reader_.why();
@@ -57,6 +63,7 @@ Read DirectoryLog::open(const Sink& sink, std::string& why) {
   seen_version_.store(reader_.cursor().chain.version, std::memory_order_release);
   if (options_.read_only) {
     scout_ = std::make_unique<LogReader>(files_, options_.on_message);
+    if (options_.pass_damage) scout_->on_damage = [](const std::string&) {};  // the owner tells
     scout_->begin(reader_.cursor(), reader_.segment());
   }
   start_threads();

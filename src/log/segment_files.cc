@@ -115,6 +115,19 @@ OpenSegment SegmentFiles::open(std::uint64_t number, std::shared_ptr<SegmentFile
   return OpenSegment::good;
 }
 
+storage::IoError SegmentFiles::open_headless(std::uint64_t number, std::shared_ptr<SegmentFile>& segment) {
+  auto opened = std::make_shared<SegmentFile>();
+  std::uint64_t bytes = 0;
+  if (const auto failed = directory_.open(path_of(number), storage::OpenMode::read, opened->file)) return failed;
+  if (const auto failed = opened->file->size(bytes)) return failed;
+  opened->header.store_id = store_id_;
+  opened->header.number = number;
+  opened->header.bytes = std::min(sector_down(bytes), kSegmentBytesMax);
+  opened->seed = PlaceSeed(store_id_, number);
+  segment = std::move(opened);
+  return {};
+}
+
 storage::IoError SegmentFiles::open_spare(const std::string& name, Spare& spare) {
   spare.path = "log/" + name;
   if (const auto failed = directory_.open(spare.path, storage::OpenMode::read_write, spare.file)) return failed;

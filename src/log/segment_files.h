@@ -45,6 +45,9 @@ class SegmentFiles {
 
   /// `error` is the device's.
   OpenSegment open(std::uint64_t number, std::shared_ptr<SegmentFile>& segment, storage::IoError& error);
+  /// A segment whose headers are both damaged, for who passes over damage: for reading, with a header made of what the
+  /// name and the size say, but without a start.
+  storage::IoError open_headless(std::uint64_t number, std::shared_ptr<SegmentFile>& segment);
   /// Whether a segment has its name. An error (too many open files) is no answer: then it is unknown.
   enum class Presence { there, missing, unknown };
   Presence presence(std::uint64_t number, storage::IoError& error);

@@ -284,6 +284,28 @@ bool heal_at(Window& window, const Cursor& cursor, std::vector<std::uint64_t>& s
   return false;
 }
 
+bool skip_damage(Window& window, Cursor& cursor, std::uint64_t sequence_max, std::uint64_t& found) {
+  const std::uint64_t limit = window.segment().header.bytes;
+  for (std::uint64_t at = cursor.offset; at + kEntryFrameBytes <= limit; at += kEntryAlignment) {
+    const Parsed parsed = parse(window, at);
+    const EntryHeader& header = parsed.header;
+    if (!parsed.whole || header.sequence <= cursor.chain.sequence || header.sequence > sequence_max) continue;
+    const bool counted = takes_sequence(header.kind);
+    // Of the entry before, only the time is not said: it is this one's, or earlier.
+    const Chain chain{header.sequence - (counted ? 1 : 0), header.base_version - 1,
+                      counted ? std::min(cursor.chain.time_micros, header.time_micros) : header.time_micros,
+                      header.link};
+    // The next in number, but of another chain: what was refused once.
+    if (chain.sequence == cursor.chain.sequence && chain.link != cursor.chain.link) continue;
+    found = at;
+    cursor.chain = chain;
+    cursor.offset = cursor.group_start = counted ? at : sector_up(at + entry_bytes(header.payload_bytes));
+    cursor.sealed = header.kind == RecordKind::seal;
+    return true;
+  }
+  return false;
+}
+
 std::optional<std::uint64_t> durable_beyond(Window& window, const Cursor& cursor, EntryHeader& evidence) {
   // Every group begins with an entry at the start of a sector, and that entry's mark covers the groups before it.
   const std::uint64_t limit = window.segment().header.bytes;

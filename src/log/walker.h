@@ -120,6 +120,12 @@ std::string rebuild_parity(Window& window, std::uint64_t start, std::uint64_t en
 /// was rebuilt, which `window` shows from then on; `sectors`: their offsets.
 bool heal_at(Window& window, const Cursor& cursor, std::vector<std::uint64_t>& sectors);
 
+/// Moves `cursor` over damage that can't be healed, to the next place in the segment from which can be read on: in
+/// front of a whole entry, or behind whole parity or a seal, with a sequence behind the cursor's and up to
+/// `sequence_max`. What stands between is lost; the chain is what that place says it is. `found`: its offset. False:
+/// there is none.
+bool skip_damage(Window& window, Cursor& cursor, std::uint64_t sequence_max, std::uint64_t& found);
+
 /// Looks behind the cursor, where no entry follows, for one that says that what should be there was durable. Returns
 /// that entry's offset.
 std::optional<std::uint64_t> durable_beyond(Window& window, const Cursor& cursor, EntryHeader& evidence);

@@ -48,6 +48,12 @@ class MergeCursor final : public Cursor {
   [[nodiscard]] bool failed() const override {
     return std::any_of(sources_.begin(), sources_.end(), [](const auto& source) { return source->failed(); });
   }
+  [[nodiscard]] const Unreadable* unreadable() const override {
+    for (const auto& source : sources_) {
+      if (source->failed()) return source->unreadable();
+    }
+    return nullptr;
+  }
 
  private:
   // Whether source `a` comes after source `b`.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ingot::runs {
@@ -27,6 +28,14 @@ struct RangeErasure {
   std::uint64_t version = 0;
 };
 
+// Records that can't be read: those with keys in (after, last], or [after, last] if `whole` (it is all of a file).
+struct Unreadable {
+  std::string after;
+  std::string last;
+  bool whole = false;
+  std::string why;  // for a person
+};
+
 // Walks records in key order. Not thread-safe. record() and its views hold until the next call.
 // A cursor stops being valid at either end, or when an error happened: then failed() says so.
 class Cursor {
@@ -41,6 +50,8 @@ class Cursor {
   [[nodiscard]] bool valid() const { return valid_; }
   [[nodiscard]] const Record& record() const { return record_; }
   [[nodiscard]] virtual bool failed() const { return false; }
+  // After a failure: what stood in the way. From behind it can be read on.
+  [[nodiscard]] virtual const Unreadable* unreadable() const { return nullptr; }
 
  protected:
   bool valid_ = false;

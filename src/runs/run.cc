@@ -124,20 +124,20 @@ std::unique_ptr<Cursor> Run::cursor(std::shared_ptr<const Run> self, bool sequen
   return make_run_cursor(std::move(self), *implementation_, sequential);
 }
 
-void Run::check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& healed,
-                std::vector<std::string>& damage) const {
+RunCheck Run::check() const {
   Implementation& self = *implementation_;
+  RunCheck checked;
+  checked.bytes = self.summary.file_bytes;
   const Meta* meta = self.open(Io::allowed);
   if (meta == nullptr) {
-    damage.push_back(why());
-    return;
+    checked.damage.push_back(why());
+    return checked;
   }
   // All blocks first, so that what is lost is named by its keys; then every sector, parity included.
-  const std::uint64_t healed_before = self.cache->implementation().healed.load(std::memory_order_relaxed);
   for (std::size_t p = 0; p < meta->partitions.size(); ++p) {
     const PinnedBlock part(self.partition(*meta, p, Io::allowed));
     if (part.get() == nullptr) {
-      damage.push_back(why());
+      checked.damage.push_back(why());
       continue;
     }
     for (std::uint32_t i = 0; i < part.get()->view.count(); ++i) {
@@ -145,27 +145,31 @@ void Run::check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& hea
       part.get()->view.read_value(i, entry);
       const Handle handle = load_handle(entry.value.data());
       std::string raw;
-      std::string key;
-      part.get()->view.read(i, entry, key, false);
-      if (!self.read_block(handle, kBlockBytesMax, raw, self.summary.smallest, key) || !BlockView::verify(raw)) {
-        damage.push_back(why());
+      if (!self.read_block(handle, kBlockBytesMax, raw, [&] { return self.keys_of(*meta, p, i); }) ||
+          !BlockView::verify(raw)) {
+        checked.damage.push_back(why());
         continue;
       }
-      records += BlockView(raw.data()).count();
+      checked.records += BlockView(raw.data()).count();
     }
   }
-  healed += self.cache->implementation().healed.load(std::memory_order_relaxed) - healed_before;
-  // Then what blocks do not show: the space between them, checksums, parity and footers.
-  std::uint64_t tail_damage = 0;
-  if (self.tail_differs(*meta, tail_damage) && tail_damage != 0) {
-    ++healed;
-    self.rewrite.store(true);
-    if (self.on_message) {
-      self.on_message(self.directory.where() + "/" + self.path + ": " + std::to_string(tail_damage) +
-                      " sectors of what protects its records were damaged; the file will be rewritten");
-    }
+  std::vector<std::uint64_t> lost;
+  const std::vector<std::uint64_t> damaged = self.damaged_sectors(*meta, lost);
+  const std::string where = self.directory.where() + "/" + self.path + ": ";
+  if (damaged.empty()) return checked;
+  self.rewrite.store(true);
+  if (checked.damage.empty()) lost.clear();  // no record lies there
+  if (!lost.empty()) checked.damage.push_back(where + sectors_text(lost) + " are damaged beyond healing");
+  std::vector<std::uint64_t> range;
+  for (std::size_t i = 0; i < damaged.size(); ++i) {
+    if (!std::binary_search(lost.begin(), lost.end(), damaged[i])) range.push_back(damaged[i]);
+    const bool goes_on = i + 1 < damaged.size() && damaged[i + 1] == damaged[i] + kSectorBytes;
+    if (goes_on || range.empty()) continue;
+    checked.healed.push_back(where + sectors_text(range) + " were damaged");
+    if (self.on_message) self.on_message(checked.healed.back() + "; the file will be rewritten");
+    range.clear();
   }
-  bytes += self.summary.file_bytes;
+  return checked;
 }
 
 bool Run::wants_rewrite() const {

@@ -65,6 +65,14 @@ enum class Lookup : std::uint8_t {
 // Whether a look-up may read from storage. With `none` it never waits, so it may run inside an epoch guard.
 enum class Io : std::uint8_t { none, allowed };
 
+// What a look at every byte of a run came to.
+struct RunCheck {
+  std::uint64_t bytes = 0;
+  std::uint64_t records = 0;
+  std::vector<std::string> healed;  // a sentence for each damaged stretch that does not matter any more
+  std::vector<std::string> damage;  // a sentence for each that does, with the keys that can't be read
+};
+
 // An open run. Thread-safe. Costs memory for its index and filter only when first used, counted in the cache's budget.
 class Run {
  public:
@@ -96,8 +104,7 @@ class Run {
   [[nodiscard]] bool readable() const;
 
   // Verifies every byte, heals what it can.
-  void check(std::uint64_t& bytes, std::uint64_t& records, std::uint64_t& healed,
-             std::vector<std::string>& damage) const;
+  [[nodiscard]] RunCheck check() const;
 
   // Whether a block had to be healed: the run should be rewritten.
   [[nodiscard]] bool wants_rewrite() const;
@@ -113,6 +120,9 @@ class Run {
   std::unique_ptr<Implementation> implementation_;
   bool summary_has_erasures_ = false;
 };
+
+// A key as messages show it: printable, and not too long.
+std::string shown_key(std::string_view key);
 
 // The hash that filters use.
 std::uint64_t key_hash(std::string_view key);

@@ -14,12 +14,14 @@ class RunCursor final : public Cursor {
   RunCursor(std::shared_ptr<const Run> self, Run::Implementation& run, bool sequential)
       : self_(std::move(self)), run_(run), sequential_(sequential) {
     meta_ = run_.open(Io::allowed);
-    failed_ = meta_ == nullptr;
+    if (meta_ == nullptr) fail(run_.all_keys());
   }
 
   void seek(std::string_view key) override {
     valid_ = false;
-    if (meta_ == nullptr) return;
+    // Behind a file that can't be opened there is nothing of it.
+    if (meta_ == nullptr) return set_failed(key <= run_.summary.largest);
+    failed_ = false;
     partition_ = meta_->partition_for(key);
     if (partition_ == meta_->partitions.size() || !load_partition()) return;
     block_ = part_.get()->view.lower_bound(key);
@@ -31,6 +33,10 @@ class RunCursor final : public Cursor {
   }
 
   void seek_before(std::string_view key) override {
+    if (meta_ == nullptr) {
+      valid_ = false;
+      return set_failed(key > run_.summary.smallest);
+    }
     seek(key);
     if (failed_) return;
     if (valid_) {
@@ -42,7 +48,8 @@ class RunCursor final : public Cursor {
 
   void seek_first() override {
     valid_ = false;
-    if (meta_ == nullptr || meta_->partitions.empty()) return;
+    if (meta_ == nullptr) return set_failed(true);
+    if (meta_->partitions.empty()) return;
     partition_ = 0;
     if (!load_partition()) return;
     block_ = 0;
@@ -53,7 +60,8 @@ class RunCursor final : public Cursor {
 
   void seek_last() override {
     valid_ = false;
-    if (meta_ == nullptr || meta_->partitions.empty()) return;
+    if (meta_ == nullptr) return set_failed(true);
+    if (meta_->partitions.empty()) return;
     partition_ = meta_->partitions.size() - 1;
     if (!load_partition()) return;
     block_ = part_.get()->view.count() - 1;
@@ -87,8 +95,17 @@ class RunCursor final : public Cursor {
   }
 
   [[nodiscard]] bool failed() const override { return failed_; }
+  [[nodiscard]] const Unreadable* unreadable() const override { return failed_ ? &unreadable_ : nullptr; }
 
  private:
+  void set_failed(bool failed) { failed_ = failed; }
+  void fail(Unreadable keys) {
+    failed_ = true;
+    unreadable_ = std::move(keys);
+    const std::lock_guard lock(run_.mutex);
+    unreadable_.why = run_.why;
+  }
+
   void show(bool same_block) {
     view_.read(place_, record_, key_, same_block);
     valid_ = true;
@@ -119,6 +136,7 @@ class RunCursor final : public Cursor {
       run_.fail("an index has more blocks than the meta block says");
       failed_ = true;
     }
+    if (failed_) fail(run_.keys_of(*meta_, partition_, kWholePartition));
     return !failed_;
   }
 
@@ -129,6 +147,7 @@ class RunCursor final : public Cursor {
     if (sequential_) return load_ahead(handle);
     data_ = PinnedBlock(run_.data_block(*meta_, partition_, block_, handle, Io::allowed));
     failed_ = data_.get() == nullptr;
+    if (failed_) fail(run_.keys_of(*meta_, partition_, block_));
     if (!failed_) view_ = data_.get()->view;
     return !failed_;
   }
@@ -153,12 +172,13 @@ class RunCursor final : public Cursor {
                           run_.unpack(std::string_view(ahead_).substr(
                                           static_cast<std::size_t>(handle.offset - ahead_at_), handle.stored_bytes),
                                       handle, raw_);
-    failed_ = !unpacked && !run_.read_block(handle, kBlockBytesMax, raw_, run_.summary.smallest,
-                                            meta_->partitions[partition_].last_key);
+    failed_ = !unpacked &&
+              !run_.read_block(handle, kBlockBytesMax, raw_, [&] { return run_.keys_of(*meta_, partition_, block_); });
     if (!failed_ && !BlockView::verify(raw_)) {
       run_.fail("the block at " + std::to_string(handle.offset) + " is not one, though its checksum is right");
       failed_ = true;
     }
+    if (failed_) fail(run_.keys_of(*meta_, partition_, block_));
     if (!failed_) view_ = BlockView(raw_.data());
     return !failed_;
   }
@@ -168,6 +188,7 @@ class RunCursor final : public Cursor {
   const bool sequential_;
   const Meta* meta_ = nullptr;
   bool failed_ = false;
+  Unreadable unreadable_;
   std::size_t partition_ = 0;
   std::uint32_t block_ = 0;
   std::uint32_t place_ = 0;

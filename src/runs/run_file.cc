@@ -15,8 +15,15 @@ namespace ingot::runs {
 
 namespace {
 
-// Keys in messages: printable, and not too long.
-std::string shown(std::string_view key) {
+std::uint64_t key_head(std::string_view rest) {
+  char bytes[8] = {};
+  std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
+  return base::load_big64(bytes);
+}
+
+}  // namespace
+
+std::string shown_key(std::string_view key) {
   constexpr std::size_t kShownMax = 48;
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;
@@ -30,14 +37,6 @@ std::string shown(std::string_view key) {
   }
   return key.size() > kShownMax ? out + "…" : out;
 }
-
-std::uint64_t key_head(std::string_view rest) {
-  char bytes[8] = {};
-  std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
-  return base::load_big64(bytes);
-}
-
-}  // namespace
 
 std::size_t Meta::partition_for(std::string_view key) const {
   const int order = key.substr(0, prefix.size()).compare(prefix);
@@ -91,39 +90,47 @@ void Run::Implementation::fail(const std::string& what) {
 }
 
 std::string Run::Implementation::read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
-                                             std::uint64_t& covered_bytes) {
+                                             std::uint64_t& covered_bytes, std::string& sector) {
   std::string trouble = "both footers are damaged";
-  for (int copy = 1; copy <= 2; ++copy) {
-    if (file_bytes < static_cast<std::uint64_t>(copy) * kSectorBytes) break;
-    char footer[kFooterBytes];
+  std::string copies[2];
+  bool good[2] = {};
+  for (const std::size_t copy : {std::size_t{0}, std::size_t{1}}) {
+    const std::uint64_t behind = (copy + 1) * kSectorBytes;
+    if (file_bytes < behind) break;
+    std::string& bytes = copies[copy];
+    bytes.resize(kSectorBytes);
     std::size_t got = 0;
-    const std::uint64_t at = file_bytes - static_cast<std::uint64_t>(copy) * kSectorBytes;
-    if (const auto failed = opened.read_at(at, footer, got)) trouble = "the footer can't be read: " + failed.text();
-    if (got != sizeof footer) continue;
-    const std::string_view bytes(footer, sizeof footer);
-    if (bytes.substr(0, 8) != kFooterMagic || block_checksum(bytes.substr(0, kFooterBytes - 8), name_hash, 0) !=
-                                                  base::load_little<std::uint64_t>(footer + kFooterBytes - 8)) {
+    if (const auto failed = opened.read_at(file_bytes - behind, bytes, got))
+      trouble = "the footer can't be read: " + failed.text();
+    if (got != kSectorBytes) continue;
+    const std::string_view checked = std::string_view(bytes).substr(0, kFooterBytes - 8);
+    if (checked.substr(0, 8) != kFooterMagic ||
+        block_checksum(checked, name_hash, 0) != base::load_little<std::uint64_t>(bytes.data() + checked.size())) {
       continue;
     }
-    if (base::load_little<std::uint32_t>(footer + 8) > kRunFormat) {
+    if (base::load_little<std::uint32_t>(bytes.data() + 8) > kRunFormat) {
       return "it was written by a newer release, in format " +
-             std::to_string(base::load_little<std::uint32_t>(footer + 8));
+             std::to_string(base::load_little<std::uint32_t>(bytes.data() + 8));
     }
-    meta_handle = load_handle(footer + 16);
-    covered_bytes = base::load_little<std::uint64_t>(footer + 32);
-    if (covered_bytes % kSectorBytes != 0 || covered_bytes > file_bytes ||
-        covered_bytes + parity_bytes(covered_bytes) + 2 * kSectorBytes != file_bytes) {
-      continue;
-    }
-    if (copy == 2) {
-      base::probe("runs: the second footer was needed");
-      rewrite.store(true);
-      cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
-      if (on_message) on_message(directory.where() + "/" + path + ": the last sector was damaged; its copy is used");
-    }
-    return {};
+    const auto covered = base::load_little<std::uint64_t>(bytes.data() + 32);
+    good[copy] = covered % kSectorBytes == 0 && covered <= file_bytes &&
+                 covered + parity_bytes(covered) + 2 * kSectorBytes == file_bytes;
+    if (!good[copy]) continue;
+    meta_handle = load_handle(bytes.data() + 16);
+    covered_bytes = covered;
+    sector = bytes.substr(0, kFooterBytes);
+    sector.resize(kSectorBytes);
   }
-  return trouble;
+  if (!good[0] && !good[1]) return trouble;
+  if (copies[0] != sector || copies[1] != sector) {
+    base::probe("runs: one footer was needed");
+    if (!rewrite.exchange(true)) cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
+    if (on_message) {
+      on_message(directory.where() + "/" + path + ": one of its footers, in its last two sectors, was damaged; the " +
+                 "other is used, and the file will be rewritten");
+    }
+  }
+  return {};
 }
 
 const Meta* Run::Implementation::open(Io io) {
@@ -138,14 +145,16 @@ const Meta* Run::Implementation::open(Io io) {
     fail(error.text());
     return nullptr;
   }
-  if (const std::string trouble = read_footer(*reading, file_bytes, handle, decoded->covered_bytes); !trouble.empty()) {
-    fail(trouble + "; all of its keys, \"" + shown(summary.smallest) + "\" to \"" + shown(summary.largest) +
+  std::string footer;
+  if (const std::string trouble = read_footer(*reading, file_bytes, handle, decoded->covered_bytes, footer);
+      !trouble.empty()) {
+    fail(trouble + "; all of its keys, \"" + shown_key(summary.smallest) + "\" to \"" + shown_key(summary.largest) +
          "\", can't be read");
     return nullptr;
   }
   std::string raw;
   if (handle.offset + handle.stored_bytes > decoded->covered_bytes ||
-      !read_block(handle, kMetaBytesMax, raw, summary.smallest, summary.largest)) {
+      !read_block(handle, kMetaBytesMax, raw, [&] { return all_keys(); })) {
     return nullptr;
   }
   if (!decode_meta(raw, *decoded)) {
@@ -227,9 +236,33 @@ bool Run::Implementation::unpack(std::string_view stored, const Handle& handle, 
   return false;
 }
 
+Unreadable Run::Implementation::keys_of(const Meta& opened, std::size_t part, std::uint32_t block) {
+  Unreadable keys;
+  keys.after = part == 0 ? summary.smallest : opened.partitions[part - 1].last_key;
+  keys.last = opened.partitions[part].last_key;
+  keys.whole = part == 0;
+  if (block == kWholePartition) return keys;
+  const PinnedBlock pinned(partition(opened, part, Io::allowed));
+  if (pinned.get() == nullptr || block >= pinned.get()->view.count()) return keys;
+  Record entry;
+  pinned.get()->view.read(block, entry, keys.last, false);
+  if (block == 0) return keys;
+  keys.whole = false;
+  pinned.get()->view.read(block - 1, entry, keys.after, false);
+  return keys;
+}
+
+Unreadable Run::Implementation::all_keys() const {
+  return {summary.smallest, summary.largest, true, {}};
+}
+
 bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw,
-                                     std::string_view first_key, std::string_view last_key) {
-  const auto keys = [&] { return "the keys from \"" + shown(first_key) + "\" to \"" + shown(last_key) + "\""; };
+                                     base::FunctionRef<Unreadable()> which) {
+  const auto keys = [&] {
+    const Unreadable range = which();
+    return "the keys " + std::string(range.whole ? "from \"" : "after \"") + shown_key(range.after) + "\" up to \"" +
+           shown_key(range.last) + "\"";
+  };
   if (handle.raw_bytes > raw_max || handle.stored_bytes > handle.raw_bytes + kBlockFrameBytes + 64 ||
       handle.stored_bytes < kBlockFrameBytes) {
     fail("an index entry makes no sense; " + keys() + " can't be read");
@@ -250,12 +283,13 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
   Handle unused;
   std::uint64_t file_bytes = 0;
-  if (covered == 0 && (reading->size(file_bytes) || !read_footer(*reading, file_bytes, unused, covered).empty())) {
+  std::string footer;
+  if (covered == 0 &&
+      (reading->size(file_bytes) || !read_footer(*reading, file_bytes, unused, covered, footer).empty()))
     covered = 0;
-  }
   ParityReader parity(*reading, covered);
-  std::uint64_t healed = 0;
-  std::uint64_t lost = 0;
+  std::vector<std::uint64_t> healed;
+  std::vector<std::uint64_t> lost;
   if (covered != 0) (void)parity.read(handle.offset, handle.stored_bytes, stored, healed, lost);
   if (covered != 0 && unpack(stored, handle, raw)) {
     base::probe("runs: a block was healed from parity");
@@ -263,7 +297,7 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
     cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
     if (on_message) {
       on_message(directory.where() + "/" + path + ": the block at " + std::to_string(handle.offset) + " was damaged (" +
-                 std::to_string(healed) + " sectors) and has been rebuilt from parity; the file will be rewritten");
+                 sectors_text(healed) + ") and has been rebuilt from parity; the file will be rewritten");
     }
     return true;
   }
@@ -273,59 +307,57 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   return false;
 }
 
-CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
-                                       std::string_view last_key) {
+CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Handle& handle, const Meta& opened,
+                                       std::size_t part, std::uint32_t index) {
+  const bool is_partition = index == kWholePartition;
   BlockCache::Implementation& blocks = cache->implementation();
   blocks.misses.fetch_add(1, std::memory_order_relaxed);
   std::string raw;
-  if (!read_block(handle, is_partition ? kMetaBytesMax : kBlockBytesMax, raw, summary.smallest, last_key))
+  if (!read_block(handle, is_partition ? kMetaBytesMax : kBlockBytesMax, raw,
+                  [&] { return keys_of(opened, part, index); }))
     return nullptr;
   auto block = std::make_unique<CachedBlock>(std::move(raw));
   if (is_partition ? !decode_partition(*block) : !BlockView::verify(block->bytes)) {
     fail("the block at " + std::to_string(handle.offset) + " is not one, though its checksum is right; keys up to \"" +
-         shown(last_key) + "\" can't be read");
+         shown_key(opened.partitions[part].last_key) + "\" can't be read");
     return nullptr;
   }
   if (!is_partition) block->view = BlockView(block->bytes.data());
   return blocks.insert(slot, std::move(block));
 }
 
-bool Run::Implementation::tail_differs(const Meta& opened, std::uint64_t& sectors) {
+std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
+  std::vector<std::uint64_t> damaged;
   const std::shared_ptr<storage::File> reading = file();
-  if (reading == nullptr) return false;
+  if (reading == nullptr) return damaged;
   ParityBuilder builder;
   ParityReader parity(*reading, opened.covered_bytes);
   std::string covered;
-  std::uint64_t lost = 0;
   for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
-    // A sector that no block lies in, and whose checksum is right, is what it was.
-    if (!parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, sectors,
-                     lost) &&
-        lost != 0) {
-      return false;
-    }
+    (void)parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, damaged, lost);
     builder.add(covered);
   }
-  const std::string wanted = builder.finish();
+  const std::size_t rebuilt = damaged.size();
+  damaged.insert(damaged.end(), lost.begin(), lost.end());
+  std::inplace_merge(damaged.begin(), damaged.begin() + static_cast<std::ptrdiff_t>(rebuilt), damaged.end());
+  // What follows is compared with what it must be by the sectors before it, if all of these are known.
+  std::string wanted = builder.finish();
+  const std::uint64_t tail = opened.covered_bytes;
+  const std::uint64_t footers = tail + wanted.size();
+  std::string footer(kSectorBytes, '\0');
+  Handle unused;
+  std::uint64_t unused_bytes = 0;
+  if (read_footer(*reading, footers + 2 * kSectorBytes, unused, unused_bytes, footer).empty())
+    wanted.append(footer).append(footer);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool same = !reading->read_at(opened.covered_bytes + at, found, got) && got == kSectorBytes &&
-                      std::memcmp(found, wanted.data() + at, kSectorBytes) == 0;
-    sectors += same ? 0 : 1;
+    const bool readable = !reading->read_at(tail + at, found, got) && got == kSectorBytes;
+    const bool known = lost.empty() || tail + at >= footers;
+    if (!readable || (known && std::memcmp(found, wanted.data() + at, kSectorBytes) != 0)) damaged.push_back(tail + at);
   }
-  // The footers are the same, and the one that counts was verified when the file was opened.
-  char first[kSectorBytes];
-  char second[kSectorBytes];
-  std::size_t got_first = 0;
-  std::size_t got_second = 0;
-  const std::uint64_t footers = opened.covered_bytes + wanted.size();
-  if (reading->read_at(footers, first, got_first) || reading->read_at(footers + kSectorBytes, second, got_second) ||
-      got_first != kSectorBytes || got_second != kSectorBytes || std::memcmp(first, second, kSectorBytes) != 0) {
-    ++sectors;
-  }
-  return true;
+  return damaged;
 }
 
 namespace {
@@ -345,14 +377,14 @@ CachedBlock* pin_cached(BlockCache::Implementation& blocks, std::atomic<CachedBl
 CachedBlock* Run::Implementation::partition(const Meta& opened, std::size_t index, Io io) {
   auto& part = const_cast<Partition&>(opened.partitions[index]);
   if (CachedBlock* block = pin_cached(cache->implementation(), part.block)) return block;
-  return io == Io::none ? nullptr : load(part.block, part.handle, true, part.last_key);
+  return io == Io::none ? nullptr : load(part.block, part.handle, opened, index, kWholePartition);
 }
 
 CachedBlock* Run::Implementation::data_block(const Meta& opened, std::size_t part, std::uint32_t index,
                                              const Handle& handle, Io io) {
   std::atomic<CachedBlock*>& slot = opened.partitions[part].data_blocks[index];
   if (CachedBlock* block = pin_cached(cache->implementation(), slot)) return block;
-  return io == Io::none ? nullptr : load(slot, handle, false, opened.partitions[part].last_key);
+  return io == Io::none ? nullptr : load(slot, handle, opened, part, index);
 }
 
 bool decode_partition(CachedBlock& block) {

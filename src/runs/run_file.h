@@ -43,6 +43,8 @@ struct Meta {
   [[nodiscard]] std::size_t partition_for(std::string_view key) const;
 };
 
+inline constexpr std::uint32_t kWholePartition = ~0U;  // instead of the index of a data block
+
 struct Run::Implementation {
   Implementation(storage::Directory& where, std::string file_path, RunSummary run_summary,
                  std::shared_ptr<BlockCache> block_cache, std::function<void(const std::string&)> message_hook);
@@ -56,14 +58,16 @@ struct Run::Implementation {
   CachedBlock* data_block(const Meta& meta, std::size_t partition, std::uint32_t index, const Handle& handle, Io io);
 
   // The decompressed bytes of a block, verified by checksum, healed if need be. False: failed, and why() says why.
-  bool read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw, std::string_view first_key,
-                  std::string_view last_key);
+  // `which`: the keys that can't be read then.
+  bool read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw, base::FunctionRef<Unreadable()> which);
+  // The keys of a data block, or of a partition; for what can't be read.
+  Unreadable keys_of(const Meta& meta, std::size_t partition, std::uint32_t block);
+  [[nodiscard]] Unreadable all_keys() const;
   // The same from stored bytes that were read already; false if they are damaged.
   bool unpack(std::string_view stored, const Handle& handle, std::string& raw) const;
   void fail(const std::string& what);
-  // Compares every sector with what it must be, by the records as they are (healed where need be). False: it can't be
-  // said.
-  bool tail_differs(const Meta& opened, std::uint64_t& sectors);
+  // The offsets of all sectors that are not what they must be, ascending; and which of them can't be rebuilt.
+  std::vector<std::uint64_t> damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost);
 
   storage::Directory& directory;
   const std::string path;
@@ -83,11 +87,11 @@ struct Run::Implementation {
 
  private:
   OpenFiles::Slot file_slot_;
-  CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, bool is_partition,
-                    std::string_view last_key);
-  // What stands in the way of reading it; empty: nothing.
+  CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, const Meta& meta, std::size_t partition,
+                    std::uint32_t index);
+  // What stands in the way of reading it; empty: nothing. `sector`: the sector that either footer must be.
   std::string read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
-                          std::uint64_t& covered_bytes);
+                          std::uint64_t& covered_bytes, std::string& sector);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
 

@@ -106,8 +106,8 @@ bool ParityReader::rebuild(std::uint64_t sector, char* out) {
   return true;
 }
 
-bool ParityReader::read(std::uint64_t offset, std::size_t bytes, std::string& out, std::uint64_t& healed,
-                        std::uint64_t& lost) {
+bool ParityReader::read(std::uint64_t offset, std::size_t bytes, std::string& out, std::vector<std::uint64_t>& healed,
+                        std::vector<std::uint64_t>& lost) {
   if (bytes == 0 || offset + bytes > covered_bytes_) return false;
   const std::uint64_t first = offset / kSectorBytes;
   const std::uint64_t last = (offset + bytes - 1) / kSectorBytes;
@@ -127,13 +127,14 @@ bool ParityReader::read(std::uint64_t offset, std::size_t bytes, std::string& ou
     // Without a checksum the block's own decides whether this was right.
     if (rebuild(sector, rebuilt) && (!has_checksum || sector_checksum({rebuilt, kSectorBytes}) == checksum)) {
       std::memcpy(at, rebuilt, kSectorBytes);
-      ++healed;
+      healed.push_back(sector * kSectorBytes);
     } else {
-      ++lost;
+      lost.push_back(sector * kSectorBytes);
+      known = false;
     }
   }
   out.assign(sectors, offset - first * kSectorBytes, bytes);
-  return known && lost == 0;
+  return known;
 }
 
 }  // namespace ingot::runs

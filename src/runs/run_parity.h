@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ranges.h"
 #include "runs/run_format.h"
 #include "storage/directory.h"
 
@@ -40,13 +41,20 @@ class ParityBuilder {
 
 std::uint64_t parity_bytes(std::uint64_t covered_bytes);
 
+// These sectors, for people.
+inline std::string sectors_text(const std::vector<std::uint64_t>& offsets) {
+  return base::ranges_text(offsets, kSectorBytes);
+}
+
 // Rebuilds damaged sectors of a run file.
 class ParityReader {
  public:
   ParityReader(storage::File& file, std::uint64_t covered_bytes) : file_(file), covered_bytes_(covered_bytes) {}
-  // Reads [offset, offset + bytes) of the covered part with every damaged sector rebuilt. `healed` counts them, `lost`
-  // those that could not be. False if it can't be said which are damaged, or some are lost.
-  bool read(std::uint64_t offset, std::size_t bytes, std::string& out, std::uint64_t& healed, std::uint64_t& lost);
+  // Reads [offset, offset + bytes) of the covered part with every damaged sector rebuilt. The offsets of these are
+  // added to `healed`, of those that could not be to `lost`. False if it can't be said which are damaged, or some are
+  // lost.
+  bool read(std::uint64_t offset, std::size_t bytes, std::string& out, std::vector<std::uint64_t>& healed,
+            std::vector<std::uint64_t>& lost);
 
  private:
   bool read_sector(std::uint64_t sector, char* out);

@@ -33,7 +33,7 @@ void append_as_newer(const std::string& where, log::EntryKind kind, std::string_
   ASSERT_FALSE(storage::open_posix_directory(where, directory));
   engine::StoreHeader header;
   engine::Checkpoint checkpoint;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   ASSERT_EQ(engine::look_at(*directory, false, header, healed, why), engine::Place::store);
   (void)engine::read_newest_checkpoint(*directory, header.store_id, false, checkpoint, healed, why);

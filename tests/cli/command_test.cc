@@ -342,11 +342,49 @@ TEST_F(Command, CheckHealsAndTheNextOneIsClean) {
   const Ran first = run({"-s", copy, "check", "--json"});
   EXPECT_EQ(first.status, 1);
   EXPECT_EQ(JsonLine(first.out).raw("clean"), "false");
-  EXPECT_NE(JsonLine(first.out).raw("healed"), "0");
+  EXPECT_EQ(JsonLine(first.out).raw("healed"), std::to_string(damaged));
+  EXPECT_NE(JsonLine(first.out).raw("healed_places").find("bytes 0 to 4095"), std::string::npos) << first.out;
   EXPECT_EQ(JsonLine(first.out).raw("damage"), "[]");
   const Ran second = run({"-s", copy, "check"});
   EXPECT_EQ(second.status, 0) << second.out << second.err;
   EXPECT_EQ(run({"-s", copy, "scan", "s"}).out, records);
+}
+
+TEST_F(Command, WhatIsLeftOfADamagedLogIsExportedAndCopied) {
+  good({"put", "s", "a", "before"});
+  const std::string segment = store_ + "/log/0000000000000001";
+  const std::string before = read_file(segment);
+  good({"put", "s", "b", "damaged"});
+  const std::string after = read_file(segment);
+  good({"put", "s", "c", "behind"});
+  std::string bytes = read_file(segment);
+  std::size_t first = 0, last = 0;
+  for (std::size_t at = 0; at < before.size(); ++at) {
+    if (before[at] == after[at]) continue;
+    if (first == 0) first = at;
+    last = at;
+  }
+  ASSERT_NE(first, 0u);
+  for (std::size_t at = first; at <= last; ++at) bytes[at] = 'x';
+  write_file(segment, bytes);
+
+  const Ran refused = on({"get", "s", "a"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("--salvage"), std::string::npos) << refused.err;
+  EXPECT_EQ(on({"put", "s", "d", "v"}).status, 2);
+  const Ran checked = on({"check", "--json"});
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_NE(JsonLine(checked.out).raw("damage").find("log/0000000000000001: bytes "), std::string::npos) << checked.out;
+  const Ran rest = on({"export", "--salvage"});
+  EXPECT_EQ(rest.status, 1);
+  EXPECT_NE(rest.err.find("the versions from 2 to 2 are lost"), std::string::npos) << rest.err;
+  EXPECT_EQ(rest.out,
+            "{\"space\":\"s\",\"key\":\"a\",\"value\":\"before\"}\n"
+            "{\"space\":\"s\",\"key\":\"c\",\"value\":\"behind\"}\n");
+  const std::string to = directory_.at("copy");
+  EXPECT_EQ(on({"copy", "--salvage", to}).status, 1);
+  EXPECT_EQ(run({"-s", to, "check"}).status, 0);
+  EXPECT_EQ(run({"-s", to, "get", "s", "c"}).out, "behind");
 }
 
 TEST_F(Command, BenchMeasuresAndLeavesNothingBehind) {

@@ -74,6 +74,23 @@ TEST(CompactionPolicy, AHealedRunIsRewrittenFirst) {
   EXPECT_EQ(window->count, 1U);
 }
 
+TEST(CompactionPolicy, WhatCanNotBeReadIsLeftOutAndStandsInNobodysWay) {
+  std::vector runs{run(kUnit), run(kUnit), run(kUnit), run(kUnit)};
+  runs[1].barred = true;
+  runs[1].rewrite = true;
+  const auto window = pick_compaction(runs, Effort::complete, kUnit);
+  ASSERT_TRUE(window);
+  EXPECT_EQ(window->first, 2U);
+  EXPECT_EQ(window->count, 2U);
+  // One run above it, with erasures that it can't be rid of there: rewriting it would never end.
+  std::vector above{run(kUnit, 10, 10), run(kUnit)};
+  above[1].barred = true;
+  EXPECT_FALSE(pick_compaction(above, Effort::complete, kUnit));
+  above[1].barred = false;
+  above[0].barred = true;
+  EXPECT_FALSE(pick_compaction(above, Effort::complete, kUnit));
+}
+
 TEST(CompactionPolicy, IdleMakesASmallStoreOneRun) {
   const auto window = pick_compaction(std::vector{run(kUnit), run(kUnit)}, Effort::idle, kUnit);
   ASSERT_TRUE(window);

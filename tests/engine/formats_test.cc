@@ -139,10 +139,10 @@ TEST_F(TwinFile, AnyDamagedSectorOfTheHeaderIsHealedAndRewritten) {
   for (const std::uint64_t sector : {0U, 1U}) {
     damage("store", sector * 4096, std::string(4096, 'x'));
     StoreHeader read;
-    std::uint64_t healed = 0;
+    std::vector<std::string> healed;
     std::string why;
     EXPECT_EQ(look_at(*directory_, true, read, healed, why), Place::store);
-    EXPECT_EQ(healed, 1U);
+    EXPECT_EQ(healed.size(), 1U);
     EXPECT_EQ(read.store_id, header.store_id);
     EXPECT_EQ(read.made_micros, 333);
     EXPECT_EQ(file_bytes("store"), whole);
@@ -154,7 +154,7 @@ TEST_F(TwinFile, ANewerFormatIsToldFromDamage) {
   const TwinFormat newer{"INGOTSTO", kStoreFormat + 1, 4096};
   ASSERT_FALSE(write_twin(*directory_, newer, {}, std::string(28, 'n'), "t", "store", ""));
   StoreHeader header;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   EXPECT_EQ(look_at(*directory_, true, header, healed, why), Place::newer_format);
   EXPECT_NE(why.find("newer release"), std::string::npos) << why;
@@ -165,7 +165,7 @@ TEST_F(TwinFile, AForeignFileOfTheNameIsNoStore) {
   ASSERT_FALSE(directory_->open("store", storage::OpenMode::create, file));
   ASSERT_FALSE(file->write_at(0, "groceries"));
   StoreHeader header;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   EXPECT_EQ(look_at(*directory_, true, header, healed, why), Place::other);
 }
@@ -186,13 +186,13 @@ TEST_F(TwinFile, CheckpointsReadBackHealAndTellDamage) {
   EXPECT_EQ(path, "checkpoints/00000000000000000012");
   const std::string whole = file_bytes(path);
   Checkpoint back;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   for (std::uint64_t sector = 0; sector < whole.size() / 4096; ++sector) {
     damage(path, sector * 4096, std::string(4096, '\0'));
-    healed = 0;
+    healed.clear();
     ASSERT_EQ(read_newest_checkpoint(*directory_, id, true, back, healed, why), CheckpointRead::found) << sector;
-    EXPECT_EQ(healed, whole.substr(sector * 4096, 4096) == std::string(4096, '\0') ? 0U : 1U);
+    EXPECT_EQ(healed.size(), whole.substr(sector * 4096, 4096) == std::string(4096, '\0') ? 0U : 1U);
     EXPECT_EQ(back.sorted_runs.size(), 100U);
     EXPECT_EQ(back.start.version, 1000U);
     EXPECT_EQ(back.start.link, (base::Hash128{7, 8}));
@@ -235,7 +235,7 @@ TEST_F(TwinFile, TwoThatWriteCheckpointsAtOnceDoNotMixThem) {
   storage::FaultyDirectory one(*directory_, meanwhile);
   EXPECT_FALSE(write_checkpoint(one, id, newer));
   Checkpoint back;
-  std::uint64_t healed = 0;
+  std::vector<std::string> healed;
   std::string why;
   EXPECT_EQ(read_newest_checkpoint(*directory_, id, true, back, healed, why), CheckpointRead::found) << why;
   EXPECT_EQ(back.edit_number, 13U);

@@ -213,13 +213,11 @@ TEST_F(RunTest, AnyDamagedSectorIsHealed) {
     overwrite(path, sector * kSectorBytes, std::string(kSectorBytes, sector % 2 == 0 ? '\0' : 'x'));
     const std::shared_ptr<RunFile> run = open(summary);
     expect_holds(run, model);
-    std::uint64_t bytes = 0;
-    std::uint64_t records = 0;
-    std::uint64_t healed = 0;
-    std::vector<std::string> damage;
-    run->check(bytes, records, healed, damage);
-    EXPECT_TRUE(damage.empty()) << damage.front();
-    EXPECT_EQ(records, model.size());
+    const RunCheck checked = run->check();
+    EXPECT_TRUE(checked.damage.empty()) << checked.damage.front();
+    EXPECT_EQ(checked.records, model.size());
+    EXPECT_EQ(checked.healed.size(), 1U) << sector;
+    EXPECT_TRUE(run->wants_rewrite());
     overwrite(path, sector * kSectorBytes, whole.substr(sector * kSectorBytes, kSectorBytes));
   }
   EXPECT_FALSE(messages_.empty());
@@ -256,12 +254,8 @@ TEST_F(RunTest, WhatCanNotBeHealedIsNamedAndTheRestIsServed) {
   cursor->seek_first();
   while (cursor->valid()) cursor->next();
   EXPECT_TRUE(cursor->failed()) << "a scan must not end as if it were whole";
-  std::uint64_t bytes = 0;
-  std::uint64_t records = 0;
-  std::uint64_t healed = 0;
-  std::vector<std::string> damage;
-  run->check(bytes, records, healed, damage);
-  EXPECT_FALSE(damage.empty());
+  const RunCheck checked = run->check();
+  EXPECT_FALSE(checked.damage.empty());
 }
 
 TEST_F(RunTest, NoFlippedByteEverYieldsWrongData) {
