@@ -20,13 +20,15 @@ constexpr std::string_view kTemporary = "store.new";
 constexpr std::string_view kMaking = "making";  // locked by who makes the store
 constexpr std::array<std::string_view, 3> kFolders = {"log", "runs", "checkpoints"};
 
-// Whether this is all that an interrupted making can have left.
-bool is_leftover(storage::Directory& directory, const std::string& name) {
+// Whether this is all that an interrupted making can have left. `error`: it can't be said.
+bool is_leftover(storage::Directory& directory, const std::string& name, storage::IoError& error) {
   if (name == kTemporary || name == kMaking || name == "lost+found") return true;
   for (const std::string_view folder : kFolders) {
     if (name != folder) continue;
     std::vector<std::string> names;
-    return !directory.list(name, names) && names.empty();
+    const storage::IoError failed = directory.list(name, names);
+    if (failed.code() != ENOTDIR) error = failed;
+    return !failed && names.empty();
   }
   return false;
 }
@@ -54,7 +56,12 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
     case TwinRead::damaged: {
       // A foreign file of that name is no damaged store.
       std::vector<std::string> names;
-      const bool has_log = !directory.list("log", names) && !names.empty();
+      const storage::IoError error = directory.list("log", names);
+      if (error && error.code() != ENOENT && error.code() != ENOTDIR) {
+        why = directory.where() + "/log: " + error.text();
+        return Place::failed;
+      }
+      const bool has_log = !error && !names.empty();
       if (!has_log) why = directory.where() + " holds a file \"store\" that is not a store's header";
       return has_log ? Place::damaged : Place::other;
     }
@@ -68,7 +75,12 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
   }
   for (const std::string& name : names) {
     if (name == kPath) return look_at(directory, heal, header, healed, why);  // made between the two looks
-    if (is_leftover(directory, name)) continue;
+    storage::IoError error;
+    if (is_leftover(directory, name, error)) continue;
+    if (error) {
+      why = directory.where() + "/" + name + ": " + error.text();
+      return Place::failed;
+    }
     why = directory.where() + " holds other files (\"" + name + "\") and no store";
     return Place::other;
   }

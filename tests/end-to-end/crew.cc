@@ -133,12 +133,16 @@ void Crew::sleep(int from_millis, int to_millis) {
 // Who was struck, if anybody came there in time.
 std::optional<std::size_t> Crew::strike(const StrikePlace& place, int signal, int reach) {
   arm(faults_->strike, place, signal, 1 + static_cast<int>(below(static_cast<std::uint64_t>(reach))));
-  const std::optional<pid_t> pid = struck(faults_->strike, kPatience);
+  const std::optional<std::size_t> victim = child_with(struck(faults_->strike, kPatience));
+  tally_.misses += victim ? 0 : 1;
+  return victim;
+}
+
+std::optional<std::size_t> Crew::child_with(std::optional<pid_t> pid) const {
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (pid && children_[i]->pid() == *pid) return i;
   }
   EXPECT_FALSE(pid) << "a stranger was struck";
-  ++tally_.misses;
   return std::nullopt;
 }
 
@@ -176,16 +180,17 @@ void Crew::kill_openers(bool alone) {
     const int number = 1 + static_cast<int>(below(alone ? 60 : 30));
     arm(faults_->strike, kOpening, SIGKILL, number);
     start(index);
-    // It opens, or dies of it.
+    // It opens, or dies of it; or one that was started before it does.
     const std::optional<std::string> line = children_[index]->line(60s);
-    if (!struck(faults_->strike, 0s)) {
-      EXPECT_TRUE(line && line->rfind("open ", 0) == 0) << line.value_or("nothing was said");
-      if (line && line->rfind("open ", 0) == 0) tally_.open_micros.push_back(std::stoull(line->substr(5)));
-      children_[index]->signal(SIGKILL);
-      bury(index, "at random");
-      continue;
-    }
-    bury(index, alone ? "recovery" : "opening");
+    const bool opened = line && line->rfind("open ", 0) == 0;
+    if (opened) tally_.open_micros.push_back(std::stoull(line->substr(5)));
+    const std::optional<std::size_t> victim = child_with(struck(faults_->strike, 0s));
+    EXPECT_TRUE(opened || victim == index) << line.value_or("nothing was said");
+    if (victim) bury(*victim, alone ? "recovery" : "opening");
+    if (victim == index) continue;
+    if (victim) start(*victim);
+    children_[index]->signal(SIGKILL);
+    bury(index, "at random");
   }
   for (const std::size_t gone : dead) start(gone);
 }
