@@ -21,8 +21,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kHistorians = 2;
+#else
 constexpr std::size_t kHistorians = 4;
-constexpr auto kPatience = 5s;  // for somebody to come to a place
+#endif
+constexpr auto kPatience = 20s;  // for somebody to come to a place
 constexpr int kImportLines = 20'000;
 
 // Moments of the engine's work. "/log/0": a segment that is in use; its name is a number.
@@ -35,7 +39,6 @@ constexpr StrikePlace kPlaces[] = {
     {"commit, just recorded", "", "commit recorded", only(Call::told)},
     {"new segment of the log", "", "/log/spare", only(Call::rename)},
     {"new segment, renamed", "", "/log/spare", only(Call::rename), true},
-    {"log made ahead", "", "/log/new", Call::write | Call::sync | Call::open},
     {"flush, writing the run", "ingot-flush", "/runs/", Call::write | Call::sync | Call::open},
     {"flush, its edit", "ingot-flush", "/log/0", Call::write | Call::sync, true},
     {"compaction, writing the run", "ingot-compact", "/runs/", Call::write | Call::sync | Call::open},
@@ -48,9 +51,10 @@ constexpr StrikePlace kWithLock[] = {
     {"with the lock, before its write", kHistorianThread, "/log/0", only(Call::write)},
     {"with the lock, before its sync", kHistorianThread, "/log/0", only(Call::sync)},
 };
-constexpr const char* kOtherKills[] = {"at random", "all at once", "all at once, stopped", "opening",
-                                       "recovery",  "stopped",     "ingot copy",           "ingot import"};
+constexpr const char* kOtherKills[] = {"log made ahead", "at random", "all at once", "all at once, stopped", "opening",
+                                       "recovery",       "stopped",   "ingot copy",  "ingot import"};
 constexpr const char* kOtherPauses[] = {"at random"};
+constexpr StrikePlace kMaking = {"log made ahead", "", "/log/new", Call::write | Call::sync | Call::open};
 constexpr StrikePlace kOpening = {"opening", kOpeningThread, "/store", kAnyCall};
 
 }  // namespace
@@ -99,7 +103,10 @@ void Tally::print() const {
 
 Crew::Crew(std::uint64_t seed, Tally& tally) : tally_(tally), seed_(seed), random_(seed), children_(kHistorians) {
   ++tally_.stores;
+  // Later segments of the log are old ones again: those that make the store make the first.
+  arm(faults_->strike, kMaking, SIGKILL, 1 + static_cast<int>(below(20)));
   for (std::size_t i = 0; i < children_.size(); ++i) start(i);
+  if (const auto victim = child_with(struck(faults_->strike, kPatience))) replace(*victim, kMaking.name);
 }
 
 void Crew::start(std::size_t index) {
