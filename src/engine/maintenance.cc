@@ -121,6 +121,7 @@ void Maintenance::drive(const char* what, std::string& problem, bool (Maintenanc
       while (!stopping_.load() && (this->*work)()) {
       }
     } catch (const std::exception& error) {
+      if (engine_.closed_.load()) return;  // what a close leaves undone is no trouble
       failure = std::string(what) + ": " + error.what();
     }
     std::unique_lock lock(mutex_);

@@ -27,6 +27,7 @@ storage::IoError look_for_leftover(storage::Directory& directory, const std::str
   if (std::find(kFolders.begin(), kFolders.end(), name) == kFolders.end()) return {};
   std::vector<std::string> names;
   const storage::IoError error = directory.list(name, names);
+  if (error.code() == ENOTDIR) return {};
   leftover = names.empty();
   return error;
 }
@@ -55,7 +56,8 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
     case TwinRead::damaged: {
       // A foreign file of that name is no damaged store.
       std::vector<std::string> names;
-      if (const storage::IoError error = directory.list("log", names); error && error.code() != ENOENT) {
+      if (const storage::IoError error = directory.list("log", names);
+          error && error.code() != ENOENT && error.code() != ENOTDIR) {
         why = directory.where() + "/log: " + error.text();
         return Place::failed;
       }

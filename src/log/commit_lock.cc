@@ -199,7 +199,10 @@ bool DirectoryLog::settle_found(Lock& lock, base::Instant deadline, bool now) {
   if (unsynced()) {
     // A process that died in its sync may have been told of an error that nobody else will be told of.
     const bool suspect = memory_.number(kLiveSyncingAt) != 0;
-    if (suspect) base::probe("log: the last holder died in a sync");
+    if (suspect) {
+      base::probe("log: the last holder died in a sync");
+      set_why("a process died in a sync, which may have failed");
+    }
     if (suspect && !must_roll_) {
       must_roll_ = true;
       next_number_ = tail_.segment + 1;

@@ -193,8 +193,7 @@ DirectoryLog::Sync DirectoryLog::fail_over(Lock& lock, base::Instant deadline, c
   durable_at_ = base::now();
   set_problem("");
   publish_durable();
-  say("the log went on in a new segment, " + SegmentFiles::name_of(tail_.segment) +
-      ", after an error of the device: " + why());
+  say("the log went on in a new segment, " + SegmentFiles::name_of(tail_.segment) + ": " + why());
   spare_wanted_ = true;
   work_by(base::now());
   changed_.notify_all();

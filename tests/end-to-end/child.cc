@@ -164,6 +164,12 @@ std::string Child::ask(const std::string& question) {
   return line().value_or("(silence)");
 }
 
+std::string Child::ask_until(const std::string& question, const std::string& wanted) {
+  std::string answer = ask(question);
+  for (int again = 0; again < 100 && answer != wanted; ++again) answer = ask(question);
+  return answer;
+}
+
 void Child::close_input() {
   if (to_child_ >= 0) ::close(to_child_);
   to_child_ = -1;

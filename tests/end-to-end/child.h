@@ -45,6 +45,8 @@ class Child {
   void tell(const std::string& line);
   // tell(), and the line that it answers.
   std::string ask(const std::string& line);
+  // The same, again and again, until it answers `wanted`: for what has a short deadline, on a machine that is busy.
+  std::string ask_until(const std::string& line, const std::string& wanted);
   void close_input();
   void signal(int number) const;
   // Waits for its end: its exit status, or minus the signal that ended it.

@@ -53,6 +53,7 @@ class Crew {
   void bury(std::size_t index, const std::string& kind);
   void replace(std::size_t index, const std::string& kind);
   std::optional<std::size_t> strike(const StrikePlace& place, int signal, int reach);
+  std::optional<std::size_t> child_with(std::optional<pid_t> pid) const;
   std::size_t anyone() { return below(children_.size()); }
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
   void sleep(int from_millis, int to_millis);

@@ -125,7 +125,7 @@ TEST_F(Faults, SyncsThatFailForAWhileAreWaitedOut) {
   stop_failing(control_->sync);
   count(child, 20);
   EXPECT_GE(said_, before + 20) << "it goes on by itself";
-  EXPECT_EQ(other.ask("put later v"), "done");
+  EXPECT_EQ(other.ask_until("put later v", "done"), "done");
   EXPECT_EQ(other.ask("get later"), "is v");
   kill_and_look(child);
 }
@@ -161,7 +161,7 @@ TEST_F(Faults, ReadersGoOnWhileNothingCanBeWritten) {
   EXPECT_EQ(child.ask("get k7"), "is v");
   EXPECT_EQ(child.ask("count"), "50");
   stop_failing(control_->write);
-  EXPECT_EQ(child.ask("put more v"), "done");
+  EXPECT_EQ(child.ask_until("put more v", "done"), "done");
   EXPECT_EQ(child.ask("count"), "51");
 }
 
@@ -255,7 +255,7 @@ TEST_F(Faults, OfEachKindAloneAreAbsorbedOrSaid) {
             << got;
       }
       stop_failing(rule);
-      EXPECT_EQ(child.ask("put k after"), "done") << "it goes on by itself";
+      EXPECT_EQ(child.ask_until("put k after", "done"), "done") << "it goes on by itself";
       EXPECT_EQ(child.ask("get k"), "is after");
       value = "after";
     }

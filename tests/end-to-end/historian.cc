@@ -33,15 +33,19 @@ std::string full(const Space& space, const std::string& key) {
 // Large values, which make memtables fill, be flushed and merged. Not in the history: each says what it must be.
 const Space kBallast("ballast");
 constexpr std::uint64_t kBallastKeys = 40;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr std::uint64_t kBallastPercent = 12;  // of fewer transactions
+#else
+constexpr std::uint64_t kBallastPercent = 4;
+#endif
 constexpr std::size_t kBallastBytes = 700'000;
 
 std::string ballast(std::uint64_t id) {
   std::mt19937_64 random(id);
+  std::string block;
+  while (block.size() < 4096) block += std::to_string(random());
   std::string value = std::to_string(id) + ":";
-  while (value.size() < kBallastBytes) {
-    const std::uint64_t number = random();
-    value.append(reinterpret_cast<const char*>(&number), sizeof number).append(8, 'b');
-  }
+  while (value.size() < kBallastBytes) value += block;
   return value;
 }
 
@@ -83,7 +87,7 @@ class Historian {
       const auto delta = static_cast<std::int64_t>(below(100)) - 50;
       kCounters.add(tx, key, delta);
       told.writes.push_back({history::Write::Kind::add, full(kCounters, key), {}, delta});
-    } else if (kind < 96) {
+    } else if (kind < 100 - kBallastPercent) {
       append(told, tx);
     } else {
       kBallast.put(tx, std::to_string(below(kBallastKeys)), ballast(told.id));

@@ -60,6 +60,9 @@ TEST(OpenFiles, AreFewerThanAProcessMayHave) {
 
 // Of 64 that a store may have open at least, not even those are there: the application has the others.
 TEST(OpenFiles, AreClosedWhenThereAreNoneLeft) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the undefined-behaviour sanitizer opens pipes to look at objects, and believes what it can't";
+#endif
   expect_served({"open_files=40"});
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,22 +71,70 @@ TEST(Engine, ARunWhoseEditCanNotBeAppendedIsRemoved) {
   tx.put(InternalKey("space", "k"), "v", 0);
   ASSERT_TRUE(engine->commit(tx));
   // While the first run is written another process commits, and from then on its entry can't be read.
-  Store other = ingot::open(place.path());
+  // It does not stay: if it had the maintenance lock, ours would not try again.
   std::atomic<int> runs_made{0};
   faults.set([&](const storage::Attempted& attempted) {
-    if (attempted.operation == storage::Operation::open && attempted.path.starts_with("runs/") && runs_made++ == 0)
+    if (attempted.operation == storage::Operation::open && attempted.path.starts_with("runs/") && runs_made++ == 0) {
+      Store other = ingot::open(place.path());
       Space("space").put(other, "other", "v");
+    }
     return attempted.operation == storage::Operation::read && attempted.path.starts_with("log/") && runs_made != 0 ? EIO
                                                                                                                    : 0;
   });
   EXPECT_THROW(engine->settle(), Error);
-  while (runs_made < 4) std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the flush tries again
+  const base::Instant patience = base::now() + std::chrono::seconds(120);
+  while (runs_made < 4 && base::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ASSERT_GE(runs_made, 4) << "the flush tries again";
   std::vector<std::string> names;
   ASSERT_FALSE(directory->list("runs", names));
   EXPECT_LE(names.size(), 1U) << "the one being written, and none of those that came to nothing";
   faults.clear();
   engine->settle();
   EXPECT_TRUE(engine->get_newest(InternalKey("space", "k"), [](const Seen&) {}));
+}
+
+// A flush that is under way when the store is closed is left undone, and nobody is warned of that.
+TEST(Engine, ClosingDuringAFlushIsNoWarning) {
+  const ingot::testing::TemporaryDirectory place;
+  std::unique_ptr<storage::Directory> directory;
+  ASSERT_FALSE(storage::open_posix_directory(place.path(), directory));
+  storage::Faults faults;
+  std::mutex mutex;
+  std::vector<std::string> warnings;
+  Options options;
+  options.on_message = [&](const Message& message) {
+    const std::lock_guard lock(mutex);
+    if (message.severity == Message::Severity::warning) warnings.emplace_back(message.text);
+  };
+  const std::shared_ptr<Engine> engine =
+      Engine::open(std::make_unique<storage::FaultyDirectory>(*directory, faults), place.path(), options);
+  std::atomic<bool> flushing{false};
+  faults.set([&](const storage::Attempted& attempted) {
+    if (attempted.operation != storage::Operation::sync_directory || attempted.path != "runs") return 0;
+    // Its run is written; now the store is closed, and then its edit is to be committed.
+    flushing = true;
+    for (bool open = true; open;) {
+      try {
+        engine->require_open();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      } catch (const Error&) {
+        open = false;
+      }
+    }
+    return 0;
+  });
+  // More than a segment holds: the memtable of the first is full, and the flush's thread takes it.
+  for (int i = 0; i < 4; ++i) {
+    const HeldView held = engine->hold();
+    TransactionState tx(engine, held.state, held.version, held.time_micros, Durability::process);
+    tx.put(InternalKey("space", "k"), std::string(7 << 20, 'v'), 0);
+    ASSERT_TRUE(engine->commit(tx));
+  }
+  const base::Instant patience = base::now() + std::chrono::seconds(120);
+  while (!flushing && base::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(flushing);
+  engine->close();
+  EXPECT_EQ(warnings, std::vector<std::string>());
 }
 
 }  // namespace

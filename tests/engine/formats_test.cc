@@ -160,6 +160,33 @@ TEST_F(TwinFile, ANewerFormatIsToldFromDamage) {
   EXPECT_NE(why.find("newer release"), std::string::npos) << why;
 }
 
+// What can't be listed for a moment is not somebody else's.
+TEST_F(TwinFile, ADirectoryThatCanNotBeLookedAtIsNotCalledForeign) {
+  ASSERT_FALSE(make_folders(*directory_));  // and then whoever made them was killed
+  storage::Faults faults;
+  storage::FaultyDirectory faulty(*directory_, faults);
+  for (const char* folder : {"", "log", "runs", "checkpoints"}) {
+    faults.set([&](const storage::Attempted& attempted) {
+      return attempted.operation == storage::Operation::list && attempted.path == folder ? EMFILE : 0;
+    });
+    StoreHeader header;
+    std::uint64_t healed = 0;
+    std::string why;
+    EXPECT_EQ(look_at(faulty, true, header, healed, why), Place::failed) << folder << ": " << why;
+    EXPECT_NE(why.find("EMFILE"), std::string::npos) << why;
+    // Nor is a damaged header.
+    std::unique_ptr<storage::File> file;
+    ASSERT_FALSE(directory_->open("store", storage::OpenMode::create, file));
+    ASSERT_FALSE(file->write_at(0, std::string(8192, 'x')));
+    if (std::string(folder) == "log") {
+      EXPECT_EQ(look_at(faulty, true, header, healed, why), Place::failed) << why;
+    }
+    ASSERT_FALSE(directory_->remove("store"));
+    faults.clear();
+    EXPECT_EQ(look_at(faulty, true, header, healed, why), Place::empty) << why;
+  }
+}
+
 TEST_F(TwinFile, AForeignFileOfTheNameIsNoStore) {
   std::unique_ptr<storage::File> file;
   ASSERT_FALSE(directory_->open("store", storage::OpenMode::create, file));
