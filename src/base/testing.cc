@@ -101,6 +101,28 @@ void probe(const char* name) {
   ++probes().counts[name];
 }
 
+namespace {
+std::function<void()>& interlude_hook() {
+  static auto* hook = new std::function<void()>;
+  return *hook;
+}
+std::atomic<bool> has_interlude{false};
+}  // namespace
+
+void interlude() {
+  if (Simulation* s = simulation()) {
+    s->step();
+  } else if (has_interlude.load(std::memory_order_acquire)) {
+    interlude_hook()();
+  }
+}
+
+void set_interlude(std::function<void()> during) {
+  has_interlude.store(false);
+  interlude_hook() = std::move(during);
+  has_interlude.store(static_cast<bool>(interlude_hook()));
+}
+
 std::uint64_t probe_count(const char* name) {
   const std::lock_guard lock(probes().mutex);
   const auto found = probes().counts.find(std::string_view(name));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 namespace ingot::base {
 
@@ -52,11 +53,15 @@ const char* break_name(Break which);
 void probe(const char* name);
 /// How often; 0 if never.
 std::uint64_t probe_count(const char* name);
+/// A place between two looks at what other threads change: a simulation may let them run here, and so may a test.
+void interlude();
+void set_interlude(std::function<void()> during);
 #else
 constexpr bool broken(Break) {
   return false;
 }
 inline void probe(const char*) {}
+inline void interlude() {}
 #endif
 
 }  // namespace ingot::base

@@ -48,6 +48,7 @@ const RecordNode* MemtableTree::find(std::string_view key) const {
     if (!node.is_leaf()) continue;
     const Leaf& leaf = *node.leaf();
     prefetch_search(&leaf);
+    base::interlude();
     const std::size_t slot = find_slot(leaf, key);
     const RecordNode* found = slot == kLeafSlots ? nullptr : leaf.records[slot].load(std::memory_order_acquire);
     if (!overtaken(start)) return found;
@@ -73,6 +74,7 @@ void MemtableTree::read_leaf(std::string_view key, Side side, LeafCopy& copy) co
     if (!node.is_leaf()) continue;
     const Leaf& leaf = *node.leaf();
     prefetch_search(&leaf);
+    base::interlude();
     const LeafState state(leaf.state.load(std::memory_order_acquire));
     const std::size_t sorted = state.sorted();
     const std::size_t tail = state.tail();

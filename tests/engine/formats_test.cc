@@ -170,7 +170,7 @@ TEST_F(TwinFile, ADirectoryThatCanNotBeLookedAtIsNotCalledForeign) {
       return attempted.operation == storage::Operation::list && attempted.path == folder ? EMFILE : 0;
     });
     StoreHeader header;
-    std::uint64_t healed = 0;
+    std::vector<std::string> healed;
     std::string why;
     EXPECT_EQ(look_at(faulty, true, header, healed, why), Place::failed) << folder << ": " << why;
     EXPECT_NE(why.find("EMFILE"), std::string::npos) << why;

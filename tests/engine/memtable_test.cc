@@ -570,6 +570,27 @@ TEST(MemtableTree, AWalkThatTheWriterOvertakesStartsOver) {
   });
   EXPECT_GT(base::probe_count("memtable: a walk was overtaken by the writer"), before);
   EXPECT_GE(visits, 10'500U);  // those of the walk that went wrong come on top
+
+  // The same in the midst of a look-up, and of a cursor's look at a leaf.
+  const std::string key = std::to_string(base::Random(3).next());  // the first of all
+  const auto while_the_writer_is_fast = [&](const char* probe, auto look) {
+    const std::uint64_t overtaken = base::probe_count(probe);
+    bool done = false;
+    base::set_interlude([&] {
+      if (!std::exchange(done, true)) insert_some(10'000);
+    });
+    look();
+    base::set_interlude(nullptr);
+    EXPECT_GT(base::probe_count(probe), overtaken) << probe;
+  };
+  while_the_writer_is_fast("memtable: a look-up was overtaken by the writer",
+                           [&] { EXPECT_NE(tree.find(key), nullptr); });
+  while_the_writer_is_fast("memtable: a cursor was overtaken by the writer", [&] {
+    MemtableTree::LeafCopy copy;
+    tree.read_leaf(key, Side::from, copy);
+    ASSERT_LT(copy.position, copy.count);
+    EXPECT_EQ(copy.records.at(copy.position)->key(), key);
+  });
 }
 
 // One writer and several readers. What each version does is known before: readers need no locks to know what is right.
