@@ -234,7 +234,7 @@ TEST_F(Healing, AnySectorOfARun) {
 
 TEST_F(Healing, AnySectorOfTheLog) {
   expect_all_healed(log_, "log/");
-  EXPECT_GT(told_, 0U);
+  EXPECT_GE(told_, kStride == 1 ? 50U : 0U);
 }
 
 TEST_F(Healing, AnySectorOfTheCheckpoint) {
