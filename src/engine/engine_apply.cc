@@ -181,7 +181,6 @@ void Engine::break_down(const std::string& what) {
 void Engine::break_down_half_way(const char* what) noexcept {
   broken_down_.store(true, std::memory_order_release);
   try {
-    base::probe("engine: an exception where nothing may be left half done");
     std::string why = what;
     try {
       throw;

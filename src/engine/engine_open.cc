@@ -143,6 +143,12 @@ void Engine::open_log() {
     live_ = log::Live::open_read_only(*directory_, header_.store_id);
   } else {
     log::Live::Opened opened = log::Live::open(*directory_, header_.store_id, deadline);
+    if (opened.error.code() == EBUSY) {
+      throw Error(ErrorCode::unavailable,
+                  where_ +
+                      ": its file \"live\" was removed while other processes have the store open. Nothing is lost: end "
+                      "them, then open it again.");
+    }
     if (opened.live == nullptr) throw place_error(where_, opened.error, "open its file \"live\"");
     live_ = std::move(opened.live);
   }

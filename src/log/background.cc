@@ -1,5 +1,7 @@
 // The log's two threads. The worker syncs what was appended without durability, makes spares, and seals an idle log.
 // The keeper waits, while the commit lock is kept, for another process to ask for it.
+#include <new>
+
 #include "base/testing.h"
 #include "log/directory_log_internal.h"
 
@@ -39,8 +41,16 @@ void DirectoryLog::work() {
   Lock lock(mutex_);
   while (!closing()) {
     worker_wakes_at_ = base::Instant{};  // awake: nobody needs to wake us
-    work_once(lock);
-    worker_wakes_at_ = next_work();
+    base::Instant next = base::kNever;
+    try {
+      work_once(lock);
+      next = next_work();
+    } catch (const std::bad_alloc&) {
+      if (!lock.owns_lock()) lock.lock();
+      spare_wanted_ = true;  // it may be this that was under way; what else is due is still due
+      next = spare_retry_at_ = base::now() + kSpareRetry;
+    }
+    worker_wakes_at_ = next;
     while (!closing() && base::now() < worker_wakes_at_) (void)for_worker_.wait_until(lock, worker_wakes_at_);
   }
 }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kCellTries = 100;  // a writer is in the middle for nanoseconds
 constexpr base::Duration kOpeningPoll = std::chrono::milliseconds(1);
+constexpr base::Duration kEndingPatience = std::chrono::seconds(1);
 
 std::uint64_t cell_check(const LiveCell& cell, std::uint64_t key) {
   char bytes[24];
@@ -115,6 +116,26 @@ storage::IoError Live::Implementation::take_slot() {
   return slotted ? storage::IoError() : storage::IoError(EMFILE);
 }
 
+storage::IoError Live::Implementation::take_part() {
+  auto failed = directory.open("store", storage::OpenMode::read_write, header);
+  if (failed.code() == ENOENT) return {};
+  if (failed) return failed;
+  bool taken = true;
+  // A process that ends lets go of one lock after the other.
+  const base::Instant patience = base::now() + kEndingPatience;
+  for (;;) {
+    if (alone) failed = header->try_lock(kLockPresence, 1, storage::LockMode::exclusive, taken);
+    if (failed || taken || base::now() >= patience) break;
+    base::sleep_for(kOpeningPoll);
+  }
+  if (!failed && !taken) {
+    base::probe("live: it was removed while others have the store open");
+    return storage::IoError(EBUSY);
+  }
+  if (!failed) failed = header->try_lock(kLockPresence, 1, storage::LockMode::shared, taken);
+  return failed;
+}
+
 void Live::Implementation::attach() {
   std::lock_guard guard(mutex);
   if (memory.ready()) return;
@@ -208,6 +229,7 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   storage::File& file = *self->file;
   if ((failed = lock_opening(file, deadline))) return {nullptr, failed};
   if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::exclusive, self->alone))) return {nullptr, failed};
+  if ((failed = self->take_part())) return {nullptr, failed};
   if (self->alone && (failed = make_anew(file, store_id))) return {nullptr, failed};
   if ((failed = directory.map("live", kLiveBytes, self->memory.memory))) return {nullptr, failed};
   self->memory.key = store_key(store_id);

@@ -22,10 +22,13 @@ class Live {
  public:
   struct Opened {
     std::unique_ptr<Live> live;  // null: see error
-    storage::IoError error;      // ETIMEDOUT: another's opening did not finish by the deadline; EMFILE: all slots taken
+    storage::IoError error;  // ETIMEDOUT: another's opening did not finish by the deadline; EMFILE: all slots taken;
+                             // EBUSY: `live` was removed under others
   };
   // Opens (or makes) `live` and takes part: a shared lock on its presence byte, and a slot for pins.
   // Everybody who opens waits, until `deadline`, for another's opening to finish.
+  // The same lock is taken on the file `store`, if there is one: so it is noticed if somebody removed `live` while
+  // others have the store open, who could not be seen any more (EBUSY).
   static Opened open(storage::Directory& directory, const base::Hash128& store_id, base::Instant deadline);
   // For a read-only handle: takes no lock and writes nothing; follows the others through what they publish, if there
   // are any. It has no slot: publish_pin does nothing, so files may be deleted under it. Never fails: without a `live`

@@ -65,7 +65,8 @@ class LiveMemory {
 struct Live::Implementation {
   explicit Implementation(storage::Directory& from) : directory(from) {}
   storage::Directory& directory;
-  std::unique_ptr<storage::File> file;  // carries all the locks
+  std::unique_ptr<storage::File> file;    // carries all the locks
+  std::unique_ptr<storage::File> header;  // `store`, with a second lock of presence; null: there is none
   LiveMemory memory;
   bool read_only = false;
   bool alone = false;
@@ -73,6 +74,7 @@ struct Live::Implementation {
   std::atomic<bool> opening{false};  // we hold the opening lock
   std::uint64_t token = 0;           // of this handle
   storage::IoError take_slot();      // for our pin; ours until the file is closed
+  storage::IoError take_part();      // by the second lock of presence
   void attach();                     // of a reader: to the `live` that writers have made, if there is one
   std::size_t slot = 0;
   bool slotted = false;  // we hold the lock of `slot`; a reader that may not write to `live` has none

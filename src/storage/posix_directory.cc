@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +19,7 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <set>
 
@@ -288,7 +290,8 @@ FileSystemKind file_system_kind_of(std::uint64_t magic) {
       Known{0x73757245, "Coda"},    Known{0x00c36400, "Ceph"},     Known{0x564c, "NCP"},
       Known{0x0bd00bd0, "Lustre"},  Known{0x47504653, "GPFS"},     Known{0x7461636f, "OCFS2"},
       Known{0x01161970, "GFS2"},    Known{0x20030528, "OrangeFS"}, Known{0x013111a8, "IBRIX"},
-      Known{0xaad7aaea, "Panasas"},
+      Known{0xaad7aaea, "Panasas"}, Known{0x19830326, "BeeGFS"},   Known{0x01021997, "9P"},
+      Known{0x786f4256, "vboxsf"},
   };
   for (const Known& known : kNetwork) {
     if (known.magic == magic) return {true, known.name};
@@ -298,10 +301,43 @@ FileSystemKind file_system_kind_of(std::uint64_t magic) {
   return {false, text};
 }
 
+namespace {
+
+// The type of the file system that `path` is on, as the kernel's table of mounts has it; empty: it can't be said.
+std::string mounted_kind(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  const std::string device =
+      " " + std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev)) + " ";
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    const std::size_t kind = line.find(" - ");
+    if (kind == std::string::npos || line.find(device) == std::string::npos) continue;
+    return line.substr(kind + 3, line.find(' ', kind + 3) - kind - 3);
+  }
+  return {};
+}
+
+}  // namespace
+
+FileSystemKind fuse_kind_of(const std::string& mounted) {
+  // Those over FUSE that reach another machine.
+  static constexpr std::array kRemote = {"fuse.sshfs",   "fuse.glusterfs", "fuse.rclone",    "fuse.s3fs",
+                                         "fuse.gcsfuse", "fuse.ceph",      "fuse.ceph-fuse", "fuse.davfs",
+                                         "fuse.nfs",     "fuse.curlftpfs", "fuse.seaweedfs", "fuse.juicefs",
+                                         "fuse.goofys",  "fuse.moosefs",   "fuse.lizardfs",  "virtiofs"};
+  for (const char* remote : kRemote) {
+    if (mounted == remote) return {true, mounted};
+  }
+  return {false, mounted.empty() ? "FUSE" : mounted};
+}
+
 IoError file_system_kind(const std::string& path, FileSystemKind& kind) {
   struct statfs status {};
   if (::statfs(path.c_str(), &status) != 0) return last_error();
   kind = file_system_kind_of(static_cast<std::uint32_t>(status.f_type));
+  constexpr std::uint32_t kFuse = 0x65735546;
+  if (static_cast<std::uint32_t>(status.f_type) == kFuse) kind = fuse_kind_of(mounted_kind(path));
   return {};
 }
 

@@ -21,5 +21,7 @@ struct FileSystemKind {
 IoError file_system_kind(const std::string& path, FileSystemKind& kind);
 // By the magic number that statfs gives.
 FileSystemKind file_system_kind_of(std::uint64_t magic);
+// The same for one over FUSE, by its type in the table of mounts, as "fuse.sshfs".
+FileSystemKind fuse_kind_of(const std::string& mounted);
 
 }  // namespace ingot::storage

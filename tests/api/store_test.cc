@@ -247,6 +247,19 @@ TEST(Handles, SettleWhateverTheOthersDo) {
   }
 }
 
+TEST(Handles, AreNotOpenedBesideOthersWhoseLiveWasRemoved) {
+  const TemporaryDirectory directory;
+  {
+    Store first = open(directory.path());
+    kSpace.put(first, "k", "v");
+    std::filesystem::remove(directory.at("live"));
+    expect_error(ErrorCode::unavailable, {directory.path(), "\"live\" was removed"}, [&] { open(directory.path()); });
+    kSpace.put(first, "k", "w");
+  }
+  const Store again = open(directory.path());
+  EXPECT_EQ(kSpace.get(again, "k")->view(), "w");
+}
+
 TEST(Handles, DoNotCountAsPinnedWhatAnotherHasDeleted) {
   const TemporaryDirectory directory;
   Store first = open(directory.path());

@@ -121,6 +121,23 @@ TEST_F(Transactions, AScanConflictsWithAPhantomInsideItAndNotOutside) {
   }
 }
 
+// Its memory is bounded: beyond that, neighbouring keys become ranges. That may make more conflicts, never fewer.
+TEST_F(Transactions, AVeryLargeReadSetStillConflictsWithWhatItRead) {
+  const auto key_of = [](int i) {
+    std::string key = std::to_string(100'000 + i);
+    key.resize(8'000, 'k');
+    return key;
+  };
+  for (const bool touched : {true, false}) {
+    Transaction tx = store_.begin();
+    for (int i = 0; i < 1'200; ++i) EXPECT_FALSE(space_.get(tx, key_of(i)));
+    space_.put(store_, touched ? key_of(700) : std::string("z"), "v");
+    space_.put(tx, "mine", "v");
+    EXPECT_EQ(tx.commit().has_value(), !touched);
+    space_.erase(store_, key_of(700));
+  }
+}
+
 TEST_F(Transactions, AScanOfAnEmptyRangeConflictsWithItsFirstRecord) {
   Transaction tx = store_.begin();
   EXPECT_TRUE(keys_of(space_.scan(tx, prefix("nothing"))).empty());

@@ -278,6 +278,9 @@ TEST(FileSystemKind, NetworkFileSystemsAreTold) {
   EXPECT_EQ(file_system_kind_of(0x6969).name, "NFS");
   EXPECT_TRUE(file_system_kind_of(0xfe534d42).network);
   EXPECT_FALSE(file_system_kind_of(0xef53).network) << "ext4";
+  EXPECT_TRUE(fuse_kind_of("fuse.sshfs").network);
+  EXPECT_FALSE(fuse_kind_of("fuse.mergerfs").network);
+  EXPECT_FALSE(fuse_kind_of("").network) << "what can't be told";
   EXPECT_FALSE(file_system_kind_of(0x01021994).network) << "tmpfs";
   FileSystemKind kind;
   EXPECT_FALSE(file_system_kind("/tmp", kind));
