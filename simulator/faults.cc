@@ -38,6 +38,24 @@ FaultProfile FaultProfile::draw(Chance& chance) {
   return profile;
 }
 
+std::optional<Fault> BucketProfile::at(std::uint64_t roll) const {
+  for (std::size_t i = 0; i < kKinds; ++i) {
+    if (roll < per_million_[i]) return static_cast<Fault>(kDiskFaultCount + i);
+    roll -= per_million_[i];
+  }
+  return std::nullopt;
+}
+
+BucketProfile BucketProfile::draw(Chance& chance) {
+  BucketProfile profile;
+  for (std::uint32_t& per_million : profile.per_million_) {
+    const bool there = chance.percent(30);
+    const std::uint64_t likelihood = chance.magnitude(1'000, 60'000);  // all of them together stay below a million
+    per_million = there ? static_cast<std::uint32_t>(likelihood) : 0;
+  }
+  return profile;
+}
+
 void Report::outcome(std::string_view name) {
   HostMemory host;
   const auto found = outcomes.find(name);
@@ -63,6 +81,7 @@ void Report::add(const Report& other) {
   steps += other.steps;
   switches += other.switches;
   disk_calls += other.disk_calls;
+  bucket_requests += other.bucket_requests;
   processes += other.processes;
   virtual_micros += other.virtual_micros;
   for (std::size_t i = 0; i < kFaultCount; ++i) faults[i] += other.faults[i];
@@ -79,6 +98,7 @@ std::string Report::serialise() const {
   line("number", "steps", steps);
   line("number", "switches", switches);
   line("number", "disk_calls", disk_calls);
+  line("number", "bucket_requests", bucket_requests);
   line("number", "processes", processes);
   line("number", "virtual_micros", virtual_micros);
   for (std::size_t i = 0; i < kFaultCount; ++i) line("fault", std::to_string(i), faults[i]);
@@ -95,9 +115,10 @@ void Report::take(std::string_view line) {
   const std::string name(line.substr(first + 1, second - first - 1));
   const std::uint64_t count = std::strtoull(std::string(line.substr(second + 1)).c_str(), nullptr, 10);
   if (kind == "number") {
-    for (const auto& [known, to] : {std::pair{"operations", &operations}, std::pair{"steps", &steps},
-                                    std::pair{"switches", &switches}, std::pair{"disk_calls", &disk_calls},
-                                    std::pair{"processes", &processes}, std::pair{"virtual_micros", &virtual_micros}}) {
+    for (const auto& [known, to] :
+         {std::pair{"operations", &operations}, std::pair{"steps", &steps}, std::pair{"switches", &switches},
+          std::pair{"disk_calls", &disk_calls}, std::pair{"bucket_requests", &bucket_requests},
+          std::pair{"processes", &processes}, std::pair{"virtual_micros", &virtual_micros}}) {
       if (name == known) *to += count;
     }
   } else if (kind == "fault") {
@@ -114,8 +135,9 @@ std::string Report::text() const {
   char line[256];
   std::snprintf(line, sizeof line,
                 "%" PRIu64 " operations by %" PRIu64 " processes in %.2f virtual hours; %" PRIu64
-                " disk calls, %" PRIu64 " steps, %" PRIu64 " switches\n",
-                operations, processes, static_cast<double>(virtual_micros) / 3.6e9, disk_calls, steps, switches);
+                " disk calls, %" PRIu64 " bucket requests, %" PRIu64 " steps, %" PRIu64 " switches\n",
+                operations, processes, static_cast<double>(virtual_micros) / 3.6e9, disk_calls, bucket_requests, steps,
+                switches);
   std::string text = line;
   const auto section = [&](const char* title) { text.append(title).append("\n"); };
   const auto row = [&](const char* name, std::uint64_t count) {

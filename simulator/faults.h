@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,25 @@ namespace ingot::simulator {
   X(slow, "slow i/o")                      /* an operation that takes 0.1 to 8 seconds */                    \
   X(bit_flip, "bit flip")                  /* one bit, in place */                                           \
   X(damaged_sector, "damaged sector")      /* 512 or 4096 bytes of noise or zeros, in place */               \
-  X(killed_write, "half a write")          /* a process killed inside a write of several pages */
+  X(killed_write, "half a write")          /* a process killed inside a write of several pages */            \
+  /* object store: what befalls a request */                                                                 \
+  X(delayed, "delayed request")                 /* 1 to 60 s, on the way there or back */                    \
+  X(lost_request, "lost request")               /* not applied, no answer */                                 \
+  X(lost_answer, "lost answer")                 /* applied, no answer */                                     \
+  X(duplicate, "duplicate request")             /* delivered twice, the second time up to 30 hours later */  \
+  X(late, "late request")                       /* applied minutes to hours after it was sent */             \
+  X(conflict, "409")                            /* to a create, at random: not applied */                    \
+  X(throttled, "429")                           /* with Retry-After: not applied */                          \
+  X(error_before, "500 before applying")        /* not applied */                                            \
+  X(error_after, "500 after applying")          /* applied */                                                \
+  X(storm, "503 storm")                         /* nothing but 503 for seconds to minutes */                 \
+  X(truncated, "truncated body")                /* of a get */                                               \
+  X(stale_connection, "stale connection")       /* reset at once; mostly not applied */                      \
+  X(outage, "outage")                           /* no answer for seconds to hours, for one process or all */ \
+  X(expired_credentials, "expired credentials") /* 403 for a while, for one process or all */                \
+  X(stall, "stall around a request")            /* its process stands still for minutes to days */           \
+  /* and not by chance of a request */                                                                       \
+  X(killed_request, "request of the dead") /* handled after its process was killed */
 
 enum class Fault : std::uint8_t {
 #define INGOT_FAULT_NAME(name, text) name,
@@ -44,6 +63,8 @@ enum class Fault : std::uint8_t {
       count
 };
 inline constexpr std::size_t kFaultCount = static_cast<std::size_t>(Fault::count);
+/// Those of processes and disks come first, those of the object store behind them.
+inline constexpr std::size_t kDiskFaultCount = static_cast<std::size_t>(Fault::delayed);
 const char* fault_name(Fault fault);
 
 /// How likely each fault of an operation is, in a million. A scenario changes them as it goes on; all zero: a good
@@ -66,12 +87,29 @@ struct FaultProfile {
   static FaultProfile draw(Chance& chance);
 };
 
+/// The same for an object store: how likely each fault is to befall a request, in a million; a request has one at most.
+class BucketProfile {
+ public:
+  static constexpr std::size_t kKinds = static_cast<std::size_t>(Fault::killed_request) - kDiskFaultCount;
+  /// `fault`: delayed to stall.
+  std::uint32_t& operator[](Fault fault) { return per_million_[static_cast<std::size_t>(fault) - kDiskFaultCount]; }
+  /// Which one a number below a million stands for; nothing: none.
+  [[nodiscard]] std::optional<Fault> at(std::uint64_t roll) const;
+
+  /// A mixture for a seed: each kind is absent in most seeds, rare or frequent in others.
+  static BucketProfile draw(Chance& chance);
+
+ private:
+  std::array<std::uint32_t, kKinds> per_million_{};
+};
+
 /// What a run did, to be added up over seeds.
 struct Report {
   std::uint64_t operations = 0;  ///< by the scenario's processes
   std::uint64_t steps = 0;
   std::uint64_t switches = 0;
   std::uint64_t disk_calls = 0;
+  std::uint64_t bucket_requests = 0;
   std::uint64_t processes = 0;
   std::uint64_t virtual_micros = 0;  ///< that passed on the simulated clocks
   std::array<std::uint64_t, kFaultCount> faults{};

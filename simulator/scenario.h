@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "bucket.h"
 #include "chance.h"
 #include "choices.h"
 #include "disk.h"
@@ -25,7 +26,8 @@ struct World {
         trace(its_trace),
         report(its_report),
         scheduler(its_seed, its_trace, its_report, its_choices),
-        disk(scheduler, Chance(its_seed ^ 0xd15c'0000'0000'0004ULL)) {}
+        disk(scheduler, Chance(its_seed ^ 0xd15c'0000'0000'0004ULL)),
+        bucket(scheduler, Chance(its_seed ^ 0xb0c7'e700'0000'0005ULL)) {}
 
   std::uint64_t seed;
   Chance chance;  ///< the scenario's own
@@ -33,7 +35,8 @@ struct World {
   Trace& trace;
   Report& report;
   Scheduler scheduler;
-  Disk disk;
+  Disk disk;      ///< of the one machine that has one
+  Bucket bucket;  ///< of all machines
 };
 
 struct Scenario {

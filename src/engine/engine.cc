@@ -162,7 +162,7 @@ void Engine::throw_read_failure(const std::string& why) const {
   }
   for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)"}) {
     if (why.find(transient) != std::string::npos) {
-      throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Nothing is lost; try again.");
+      throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Try again; if it stays so, the device has lost it.");
     }
   }
   throw Error(ErrorCode::corrupt, where_ + ": " + why);

@@ -301,9 +301,10 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
     }
     return true;
   }
+  const storage::IoError device = error ? error : parity.error();
   fail("the block at " + std::to_string(handle.offset) + " (" + std::to_string(handle.stored_bytes) +
-       " bytes) is damaged beyond healing; " + keys() + " can't be read" +
-       (error ? "; the device says " + error.text() : std::string()));
+       (device ? " bytes) can't be read, nor rebuilt (" + device.text() + ")" : " bytes) is damaged beyond healing") +
+       "; " + keys() + " can't be read");
   return false;
 }
 

@@ -75,7 +75,9 @@ std::uint64_t parity_bytes(std::uint64_t covered_bytes) {
 
 bool ParityReader::read_sector(std::uint64_t sector, char* out) {
   std::size_t got = 0;
-  return !file_.read_at(sector * kSectorBytes, {out, kSectorBytes}, got) && got == kSectorBytes;
+  const storage::IoError error = file_.read_at(sector * kSectorBytes, {out, kSectorBytes}, got);
+  if (error) error_ = error;
+  return !error && got == kSectorBytes;
 }
 
 bool ParityReader::checksum_of(std::uint64_t sector, std::uint32_t& checksum) {

@@ -55,6 +55,8 @@ class ParityReader {
   // lost.
   bool read(std::uint64_t offset, std::size_t bytes, std::string& out, std::vector<std::uint64_t>& healed,
             std::vector<std::uint64_t>& lost);
+  // Of the device, if it did not let a sector be read: then what is lost now may be there another time.
+  [[nodiscard]] storage::IoError error() const { return error_; }
 
  private:
   bool read_sector(std::uint64_t sector, char* out);
@@ -62,6 +64,7 @@ class ParityReader {
   bool rebuild(std::uint64_t sector, char* out);
   storage::File& file_;
   std::uint64_t covered_bytes_;
+  storage::IoError error_;
   std::uint64_t loaded_checksums_ = ~0ULL;
   bool loaded_good_ = false;
   char checksums_[kSectorBytes] = {};

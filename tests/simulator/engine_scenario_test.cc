@@ -39,7 +39,7 @@ TEST(EngineScenario, TheEnginePassesEverySeed) {
   EXPECT_GT(report.outcomes["commits in flight at kills"], kSeeds / 10);
   EXPECT_GT(report.outcomes["read everything"], kSeeds);
 #ifndef INGOT_SIMULATOR_ASAN
-  for (std::size_t i = 0; i < kFaultCount; ++i) {
+  for (std::size_t i = 0; i < kDiskFaultCount; ++i) {
     EXPECT_GT(report.faults[i], 0U) << fault_name(static_cast<Fault>(i));
   }
   for (const char* where : {"log", "runs", "checkpoints", "store", "live"}) {

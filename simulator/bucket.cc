@@ -1,0 +1,390 @@
+#include "bucket.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "memory.h"
+
+namespace ingot::simulator {
+
+using storage::Answer;
+using storage::BucketDate;
+using storage::Outcome;
+
+namespace {
+
+// The bucket's clock at the scheduler's zero: no machine's.
+constexpr BucketDate kBucketEpoch{std::chrono::seconds(1'800'000'000)};
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kSecond = 1'000 * kMillisecond;
+constexpr std::uint64_t kMinute = 60 * kSecond;
+constexpr std::uint64_t kHour = 60 * kMinute;
+
+base::Duration draw_duration(Chance& dice, std::uint64_t low_nanos, std::uint64_t high_nanos) {
+  return base::Duration(static_cast<std::int64_t>(dice.magnitude(low_nanos, high_nanos)));
+}
+
+bool is_key(std::string_view key) {
+  return !key.empty() && key.size() <= storage::kObjectKeyBytesMax &&
+         key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-/") == std::string_view::npos;
+}
+
+}  // namespace
+
+Bucket::Bucket(Scheduler& scheduler, Chance chance)
+    : scheduler_(scheduler), chance_(chance), listing_seed_(chance_.next()) {
+  scheduler_.on_death([this](Process& process) { process_died(process); });
+}
+
+BucketDate Bucket::date_at(base::Instant time) const {
+  return kBucketEpoch + std::chrono::floor<std::chrono::seconds>(time.time_since_epoch());
+}
+
+// What befalls a request.
+
+void Bucket::struck(Fault fault) {
+  scheduler_.report().count(fault);
+  scheduler_.trace().event("fault", 0, 0, fault_name(fault));
+}
+
+bool Bucket::fits(Fault fault, const Request& request) {
+  switch (fault) {
+    case Fault::conflict:
+      return request.verb == Verb::create;
+    case Fault::truncated:
+      return request.verb == Verb::get;
+    case Fault::lost_answer:
+    case Fault::duplicate:
+    case Fault::late:
+    case Fault::error_after:
+      return request.changes();  // who only reads can't tell
+    default:
+      return true;
+  }
+}
+
+Bucket::Course Bucket::draw_course(const Request& request) {
+  // As many draws for each request, whatever befalls it: the details are drawn from a stream of its own.
+  const std::uint64_t roll = chance_.below(1'000'000);
+  Chance dice = chance_.fork();
+  Course course;
+  course.there = draw_duration(dice, kMillisecond, 20 * kMillisecond);
+  course.inside = draw_duration(dice, kMillisecond, (request.verb == Verb::get ? 30 : 150) * kMillisecond);
+  course.back = draw_duration(dice, kMillisecond, 20 * kMillisecond);
+  course.skew = std::chrono::seconds(dice.below(3));
+  course.page_max = dice.magnitude(1, 1000) - 1;
+  const std::optional<Fault> fault = profile_.at(roll);
+  if (fault.has_value() && fits(*fault, request) && scheduler_.choices().take(Optional::fault)) {
+    befall(*fault, dice, course);
+  }
+  befall_by_period(dice, course);
+  return course;
+}
+
+void Bucket::befall(Fault fault, Chance& dice, Course& course) {
+  const bool coin = dice.one_in(2);
+  const Process* const only = dice.one_in(2) ? scheduler_.current_process() : nullptr;
+  switch (fault) {
+    case Fault::delayed:
+      (coin ? course.there : course.back) += draw_duration(dice, kSecond, kMinute);
+      break;
+    case Fault::lost_request:
+    case Fault::lost_answer:
+      course.arrives = fault == Fault::lost_answer;
+      course.is_silent = coin;
+      course.instead = {Outcome::unanswered, "connection reset"};
+      break;
+    case Fault::duplicate: {
+      const bool soon = dice.one_in(2);
+      course.again = draw_duration(dice, kMillisecond, soon ? kSecond : 30 * kHour);
+      course.again_from_the_wire = coin || *course.again > base::Duration(11 * kHour);
+      course.again_answers = soon && dice.one_in(2);
+      break;
+    }
+    case Fault::late:
+      (coin ? course.there : course.inside) += draw_duration(dice, kMinute, coin ? 30 * kHour : 11 * kHour);
+      break;
+    case Fault::conflict:
+      course.arrives = false;
+      course.instead = {Outcome::conflict, "409 ConditionalRequestConflict"};
+      break;
+    case Fault::throttled:
+      course.arrives = false;
+      course.instead = {Outcome::throttled, "429 TooManyRequests", draw_duration(dice, kSecond, 30 * kSecond)};
+      break;
+    case Fault::error_before:
+    case Fault::error_after:
+      course.arrives = fault == Fault::error_after;
+      course.instead = {Outcome::failed, "500 InternalError"};
+      break;
+    case Fault::truncated:
+      course.instead = {Outcome::unanswered, "the body was cut short"};
+      break;
+    case Fault::stale_connection:
+      course.arrives = dice.one_in(4);
+      course.inside = course.back = base::Duration(kMillisecond);
+      course.instead = {Outcome::unanswered, "connection reset"};
+      break;
+    case Fault::storm:
+      storm_ = {scheduler_.time() + draw_duration(dice, kSecond, 5 * kMinute), nullptr};
+      return;
+    case Fault::outage:
+      outage_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
+      return;
+    case Fault::expired_credentials:
+      expiry_ = {scheduler_.time() + draw_duration(dice, kSecond, kHour), only};
+      return;
+    case Fault::stall:
+      course.stall = draw_duration(dice, kMinute, 72 * kHour);
+      course.stalls_first = coin;
+      break;
+    default:
+      scheduler_.fail(std::string("not a fault of a request: ") + fault_name(fault));
+  }
+  struck(fault);
+}
+
+void Bucket::befall_by_period(Chance& dice, Course& course) {
+  const Process* const sender = scheduler_.current_process();
+  const base::Instant now = scheduler_.time();
+  if (outage_.covers(sender, now)) {
+    course.arrives = dice.one_in(16);  // a way there, and none back
+    course.is_silent = true;
+    struck(Fault::outage);
+  } else if (expiry_.covers(sender, now)) {
+    course.arrives = false;
+    course.again.reset();  // a copy has the same credentials
+    course.instead = {Outcome::refused, "403 ExpiredToken"};
+    struck(Fault::expired_credentials);
+  } else if (storm_.covers(sender, now)) {
+    course.arrives = false;
+    const auto retry_after = dice.one_in(2) ? std::chrono::seconds(1) : std::chrono::seconds(0);
+    course.instead = {Outcome::throttled, "503 SlowDown", retry_after};
+    struck(Fault::storm);
+  }
+}
+
+void Bucket::stand_still(base::Duration duration) {
+  scheduler_.pause(*scheduler_.current_process(), duration);
+  scheduler_.sleep_for(duration);
+}
+
+void Bucket::process_died(Process& process) {
+  HostMemory host;
+  settle();
+  for (auto at = flights_.begin(); at != flights_.end();) {
+    const auto each = at++;
+    Flight& flight = each->second;
+    if (flight.sender != &process) continue;
+    flight.sender = nullptr;
+    const bool was_sent = chance_.one_in(2);
+    if (flight.deliveries != 0) {
+      if (was_sent && scheduler_.choices().take(Optional::fault)) {
+        if (flight.request.changes()) struck(Fault::killed_request);
+        continue;
+      }
+      std::erase_if(deliveries_, [&](const auto& delivery) { return delivery.second.flight == each->first; });
+    }
+    flights_.erase(each);
+  }
+}
+
+// The wire.
+
+void Bucket::deliver(std::uint64_t flight, base::Instant arrives, base::Instant handled, bool answers) {
+  deliveries_.emplace(std::pair(handled, next_delivery_++), Delivery{flight, arrives, answers});
+  ++flights_.at(flight).deliveries;
+}
+
+const Bucket::Reply& Bucket::send(const Ask& ask) {
+  HostMemory host;
+  const std::uint64_t number = next_flight_++;
+  Flight& flight = flights_[number];
+  flight.sender = scheduler_.current_process();
+  Request& request = flight.request;
+  request.verb = ask.verb;
+  request.key = ask.key;
+  request.bytes = ask.bytes;
+  request.continuation = ask.continuation;
+  request.range = ask.range;
+  request.signed_at = ask.signed_at.value_or(date());
+  return fly(number, ask.deadline);
+}
+
+// What is on the stack here may be abandoned at any wait, so it owns nothing.
+const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
+  static constexpr const char* kNames[] = {"create", "replace", "get", "list", "remove"};
+  Flight& flight = flights_.at(number);
+  Request& request = flight.request;
+  if (deadline == base::kNever) scheduler_.fail("a request without a deadline: " + request.key);
+  const bool is_prefix = request.key.empty() || request.key.ends_with('/');
+  if (request.verb == Verb::list ? !is_prefix : !is_key(request.key)) scheduler_.fail("not a key: " + request.key);
+  scheduler_.step();
+  scheduler_.trace().event(kNames[static_cast<int>(request.verb)], number, request.bytes.size(), request.key);
+  ++scheduler_.report().bucket_requests;
+
+  const Course course = draw_course(request);
+  request.page_max = course.page_max;
+  const bool stalls = course.stall > base::Duration::zero();
+  if (stalls && course.stalls_first) stand_still(course.stall);
+  const base::Instant arrives = scheduler_.time() + course.there;
+  const base::Instant handled = arrives + course.inside;
+  base::Instant answered = handled + course.back;
+  if (course.arrives) deliver(number, arrives, handled, !course.again_answers);
+  if (course.again.has_value()) {
+    const base::Instant later = handled + *course.again;
+    deliver(number, course.again_from_the_wire ? later : arrives, later, course.again_answers);
+    if (course.again_answers) answered = later + course.back;
+  }
+  if (stalls && !course.stalls_first) stand_still(course.stall);
+  const base::Instant until = course.is_silent ? deadline : std::min(deadline, answered);
+  if (scheduler_.time() < until) scheduler_.sleep_for(until - scheduler_.time());
+  settle();
+
+  if (course.is_silent || answered > deadline) {
+    flight.reply.emplace().got.why = "no answer by the deadline";
+  } else if (course.instead.has_value()) {
+    storage::Got& got = flight.reply.emplace().got;
+    got.outcome = course.instead->outcome;
+    got.why = course.instead->why;
+    got.retry_after = course.instead->retry_after;
+    if (got.outcome != Outcome::unanswered) got.date = date_at(handled);
+  }
+  Answer& said = flight.reply->got;
+  if (said.date.has_value()) *said.date -= course.skew;
+  scheduler_.trace().event("answer", number, static_cast<std::uint64_t>(said.outcome));
+  flight.reply->flight = number;
+  return *flight.reply;
+}
+
+void Bucket::land(std::uint64_t number) {
+  const auto flight = flights_.find(number);
+  flight->second.sender = nullptr;
+  if (flight->second.deliveries == 0) flights_.erase(flight);
+}
+
+void Bucket::settle() {
+  while (!deliveries_.empty() && deliveries_.begin()->first.first <= scheduler_.time()) {
+    const auto [when, delivery] = *deliveries_.begin();
+    deliveries_.erase(deliveries_.begin());
+    const auto at = flights_.find(delivery.flight);
+    Flight& flight = at->second;
+    Reply reply = handle(flight.request, delivery.arrives, when.first);
+    scheduler_.trace().event("handled", delivery.flight, static_cast<std::uint64_t>(reply.got.outcome));
+    if (delivery.answers) flight.reply = std::move(reply);
+    if (--flight.deliveries == 0 && flight.sender == nullptr) flights_.erase(at);
+  }
+}
+
+// The server.
+
+Bucket::Reply Bucket::handle(const Request& request, base::Instant arrived, base::Instant now) {
+  Reply reply;
+  storage::Got& got = reply.got;
+  got.date = date_at(now);
+  const auto say = [&got](Outcome outcome, const char* why) {
+    got.outcome = outcome;
+    got.why = why;
+  };
+  say(Outcome::done, "");
+  const auto found = objects_.find(request.key);
+  if (std::chrono::abs(date_at(arrived) - request.signed_at) > storage::kSignatureWindow) {
+    say(Outcome::too_late, "403 RequestTimeTooSkewed");
+  } else if (request.verb == Verb::create && found != objects_.end() && !ignores_conditions_) {
+    say(Outcome::exists, "412 PreconditionFailed");
+  } else if (request.verb == Verb::create || request.verb == Verb::replace) {
+    objects_.insert_or_assign(request.key, Object{request.bytes, date_at(now)});
+  } else if (request.verb == Verb::remove) {
+    objects_.erase(request.key);
+  } else if (request.verb == Verb::list) {
+    handle_list(request, reply);
+  } else if (found == objects_.end()) {
+    say(hides_absence_ ? Outcome::refused : Outcome::absent, hides_absence_ ? "403 AccessDenied" : "404 NoSuchKey");
+  } else if (const std::string& bytes = found->second.bytes; request.range.offset < bytes.size()) {
+    got.bytes = bytes.substr(request.range.offset, request.range.bytes);
+    got.object_bytes = bytes.size();
+  }
+  return reply;
+}
+
+// In the order of a hash of the keys: no order to anybody, but pages do not miss what was there all along. A
+// continuation is the hash and the key of the last object before it.
+void Bucket::handle_list(const Request& request, Reply& reply) const {
+  std::pair<std::uint64_t, std::string> last{0, ""};
+  if (!request.continuation.empty()) {
+    const std::size_t space = request.continuation.find(' ');
+    last = {std::stoull(request.continuation.substr(0, space)), request.continuation.substr(space + 1)};
+  }
+  std::map<std::pair<std::uint64_t, std::string>, const Object*> found;
+  for (auto at = objects_.lower_bound(request.key); at != objects_.end() && at->first.starts_with(request.key); ++at) {
+    found.emplace(std::pair(base::hash64(at->first, listing_seed_), at->first), &at->second);
+  }
+  auto at = found.upper_bound(last);
+  for (; at != found.end() && reply.objects.size() < request.page_max; ++at) {
+    reply.objects.push_back({at->first.second, at->second->bytes.size(), at->second->modified});
+    last = at->first;
+  }
+  if (at != found.end()) reply.continuation = std::to_string(last.first) + " " + last.second;
+}
+
+// The calls. What they return belongs to the process, all else to the host.
+
+Answer Bucket::put(std::string_view key, std::string_view bytes, storage::PutMode mode,
+                   std::optional<BucketDate> signed_at, base::Instant deadline) {
+  const Reply& reply = send({.verb = mode == storage::PutMode::create ? Verb::create : Verb::replace,
+                             .key = key,
+                             .deadline = deadline,
+                             .bytes = bytes,
+                             .signed_at = signed_at});
+  Answer answer = reply.got;
+  land(reply.flight);
+  return answer;
+}
+
+storage::Got Bucket::get(std::string_view key, storage::ByteRange range, base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::get, .key = key, .deadline = deadline, .range = range});
+  storage::Got got = reply.got;
+  land(reply.flight);
+  return got;
+}
+
+storage::Listing Bucket::list(std::string_view prefix, std::string_view continuation, base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::list, .key = prefix, .deadline = deadline, .continuation = continuation});
+  storage::Listing listing{reply.got, reply.objects, reply.continuation};
+  land(reply.flight);
+  return listing;
+}
+
+Answer Bucket::remove(std::string_view key, base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::remove, .key = key, .deadline = deadline});
+  Answer answer = reply.got;
+  land(reply.flight);
+  return answer;
+}
+
+// For scenarios.
+
+std::vector<std::string> Bucket::keys() {
+  HostMemory host;
+  settle();
+  std::vector<std::string> keys;
+  for (const auto& [key, object] : objects_) keys.push_back(key);
+  return keys;
+}
+
+std::optional<std::string> Bucket::peek(std::string_view key) {
+  HostMemory host;
+  settle();
+  const auto found = objects_.find(key);
+  return found == objects_.end() ? std::nullopt : std::optional(found->second.bytes);
+}
+
+std::size_t Bucket::under_way() {
+  HostMemory host;
+  settle();
+  return deliveries_.size();
+}
+
+}  // namespace ingot::simulator
