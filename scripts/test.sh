@@ -81,15 +81,47 @@ fuzz() {
   rm -rf "$fresh"
 }
 
+# Each probe of a rare branch in the code was reached by some test or seed.
+probes_are_reached() {
+  local missing
+  git grep -hoE 'probe\("[^"]+"' -- src | sed 's/probe("//; s/"$//' | sort -u >"$logs/probes-all"
+  sort -u "$INGOT_PROBES" >"$logs/probes-reached"
+  missing=$(comm -23 "$logs/probes-all" "$logs/probes-reached")
+  if [ -n "$missing" ]; then printf 'never reached: %s\n' "$missing"; fi
+  [ -z "$missing" ]
+}
+# A seed does the same in every build: gcc for release, gcc with sanitizers, clang for debugging.
+hashes() {
+  local scenario
+  for scenario in log engine; do
+    "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 40 --jobs "$jobs" --hashes 2>/dev/null |
+      grep -E '^[0-9]+ [0-9a-f]{16}$' | sort -n | sed "s/^/$scenario /"
+  done
+}
+traces_are_the_same() {
+  hashes release >"$logs/hashes-release"
+  [ "$(wc -l <"$logs/hashes-release")" = 80 ] || return 1
+  for build in "$@"; do
+    hashes "$build" >"$logs/hashes-$build"
+    diff "$logs/hashes-release" "$logs/hashes-$build" || return 1
+  done
+}
+
+export INGOT_PROBES="$PWD/$logs/probes"
+rm -f "$INGOT_PROBES"
 suite release
 if [ -x build/release/simulator/ingot-simulator ]; then
   check simulator build/release/simulator/ingot-simulator --first-seed 1 --seeds 3000 --jobs "$jobs"
+  grep -E '^(scenario|[0-9]+ passed)' "$logs/simulator.log" || true
 fi
+check probes probes_are_reached
+unset INGOT_PROBES
 if [ "$quick" = no ]; then
   export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
   suite asan
   TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" suite tsan
   check clang build debug
+  check traces traces_are_the_same asan debug
   for target in build/debug/fuzz/fuzz_*; do
     [ -f "$target" ] && [ -x "$target" ] && check "${target##*/}" fuzz "$target"
   done
