@@ -359,7 +359,8 @@ void EngineSession::step(const PlannedStep& planned) {
       return read_snapshot(planned.seed);
     case Verb::sync: {
       const std::int64_t began = history().now();
-      if (tolerate("sync", [&] { store_.sync(); })) history().synced(began);
+      // One that only reads has nothing to sync, and says so by doing nothing.
+      if (tolerate("sync", [&] { store_.sync(); }) && !plan_.read_only) history().synced(began);
       return;
     }
     case Verb::settle:

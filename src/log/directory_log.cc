@@ -150,6 +150,7 @@ bool DirectoryLog::published_end(Goal& goal) {
     if (!following_) {
       goal = Goal{};
       goal.thorough = false;
+      goal.alone = true;
       goal.news = news;
       return true;
     }
@@ -219,12 +220,23 @@ bool DirectoryLog::published_cell(Goal& goal) const {
 Read DirectoryLog::read(const Sink& sink) {
   if (is_child()) return Read::unavailable;
   Goal goal;
-  if (!published_end(goal)) return Read::unavailable;
-  if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) return Read::caught_up;
+  if (options_.read_only) {
+    const std::lock_guard guard(scout_mutex_);
+    if (const Read end = find_end(*scout_, false, goal); end != Read::caught_up) {
+      diverged_ = diverged_ || end == Read::gone;
+      return end;
+    }
+  } else if (!published_end(goal)) {
+    return Read::unavailable;
+  }
+  if (goal.sequence == reader_.cursor().chain.sequence && !has_diverged()) {
+    if (goal.alone) ignored_news_.store(goal.news, std::memory_order_relaxed);
+    return Read::caught_up;
+  }
   const std::uint64_t healed = reader_.healed();
   Read outcome = read_to(goal, sink);
   if (options_.read_only) outcome = look_again(outcome, goal, sink);
-  if (outcome == Read::caught_up && goal.sequence == kToTheEnd) outcome = end_alone(goal.news);
+  if (outcome == Read::caught_up && goal.alone) ignored_news_.store(goal.news, std::memory_order_relaxed);
   healed_ += reader_.healed() - healed;
   if (outcome != Read::caught_up) set_why(outcome == Read::gone && diverged_ ? kDiverged : reader_.why());
   const Cursor& cursor = reader_.cursor();
@@ -261,11 +273,38 @@ void DirectoryLog::advance_tail() {
   tail_losses_ = losses_seen_;
 }
 
+// How far a read-only handle may read: as far as those say whom it follows; or, if there are none, to the log's end, so
+// that nobody came while it was looked for, who might have begun to append there. `finder` finds it.
+Read DirectoryLog::find_end(LogReader& finder, bool thorough, Goal& goal) {
+  constexpr int kTriesMax = 100;
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    if (!published_end(goal)) return Read::unavailable;
+    if (!goal.alone) return Read::caught_up;
+    Goal end;
+    end.thorough = thorough;
+    finder.refresh();
+    const Read outcome = finder.walk(end, nullptr);
+    if (!memory_.ready()) live_.attach();
+    if ((memory_.ready() ? memory_.news_hash() : 0) != goal.news) {
+      base::probe("log: somebody came while a reader looked for the end");
+      continue;
+    }
+    if (outcome != Read::caught_up) {
+      set_why(finder.why());
+      return outcome;
+    }
+    goal.sequence = finder.cursor().chain.sequence;
+    return end_alone(finder);
+  }
+  set_why("others open " + directory_.where() + " faster than the end of its log can be read");
+  return Read::unavailable;
+}
+
 // A reader may have looked at `live` when the first writer was about to make it anew.
 Read DirectoryLog::look_again(Read outcome, Goal& goal, const Sink& sink) {
   for (int tries = 0; tries < 10 && (outcome == Read::gone || outcome == Read::corrupt); ++tries) {
     Goal now;
-    if (!published_end(now) || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
+    if (!published_end(now) || now.alone || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
     base::probe("log: a reader looked at `live` again");
     goal = now;
     diverged_ = false;
@@ -274,30 +313,26 @@ Read DirectoryLog::look_again(Read outcome, Goal& goal, const Sink& sink) {
   return outcome;
 }
 
-// A reader that follows nobody has read to the end of a segment. If there are later ones, that was not the log's end:
-// writers have come, and gone, and collected what is between. And what a writer left without having synced it is synced
-// before anybody sees it.
-Read DirectoryLog::end_alone(std::uint64_t news) {
+// If there are segments behind what looks like the end, it was not the log's: writers have come, and gone, and
+// collected what is between. And what a writer left without having synced it is synced before anybody sees it.
+Read DirectoryLog::end_alone(const LogReader& finder) {
+  const Cursor& cursor = finder.cursor();
   SegmentFiles::Listing listing;
   storage::IoError failed = files_.list(listing);
-  if (!failed && !listing.segments.empty() && listing.segments.back() > reader_.cursor().segment) {
+  if (!failed && !listing.segments.empty() && listing.segments.back() > cursor.segment) {
     base::probe("log: a reader that followed nobody fell behind");
-    diverged_ = true;
+    set_why("the log was collected under a slow reader");
     return Read::gone;
   }
-  const Cursor& cursor = reader_.cursor();
   if (!failed && cursor.chain.sequence > std::max(cursor.durable, synced_alone_)) {
-    failed = reader_.segment()->file->sync_data();
+    failed = finder.segment()->file->sync_data();
     if (!failed) failed = directory_.sync_directory("log");
     if (failed.code() == EROFS || failed.code() == EINVAL) failed = {};  // it can't be written, so nothing waits to be
     if (!failed) synced_alone_ = cursor.chain.sequence;
   }
-  if (failed) {
-    set_why("looking for the end of the log in " + directory_.where() + ": " + failed.text());
-    return Read::unavailable;
-  }
-  ignored_news_.store(news, std::memory_order_relaxed);
-  return Read::caught_up;
+  if (!failed) return Read::caught_up;
+  set_why("looking for the end of the log in " + directory_.where() + ": " + failed.text());
+  return Read::unavailable;
 }
 
 void DirectoryLog::repair(LogReader& reader) {
@@ -496,9 +531,7 @@ Version DirectoryLog::wait(Version version, base::Instant deadline) {
 Version DirectoryLog::scout() {
   std::lock_guard guard(scout_mutex_);
   Goal goal;
-  if (!scout_ || !published_end(goal) || following_) return told_version(following_);
-  scout_->refresh();
-  (void)scout_->walk(goal, nullptr);
+  if (!scout_ || find_end(*scout_, false, goal) != Read::caught_up || !goal.alone) return told_version(following_);
   const Version found = scout_->cursor().chain.version;
   Version seen = seen_version_.load(std::memory_order_relaxed);
   while (found > seen && !seen_version_.compare_exchange_weak(seen, found)) {

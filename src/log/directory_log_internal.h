@@ -84,7 +84,8 @@ class DirectoryLog final : public Log {
   Read read_to(Goal goal, const Sink& sink);
   bool has_diverged();
   [[nodiscard]] Version told_version(bool following) const;
-  Read end_alone(std::uint64_t news);
+  Read find_end(LogReader& finder, bool thorough, Goal& goal);
+  Read end_alone(const LogReader& finder);
   Read look_again(Read outcome, Goal& goal, const Sink& sink);
   void advance_tail();
   void repair(LogReader& reader);
@@ -171,7 +172,7 @@ class DirectoryLog final : public Log {
   std::unique_ptr<LogReader> scout_;
   std::atomic<bool> following_{false};          // others have the store open, and `live` says how far the log goes
   std::atomic<std::uint64_t> ignored_news_{0};  // what it said when nobody had it open
-  std::uint64_t synced_alone_ = 0;              // under the owner's lock: entries up to here were synced by a reader
+  std::uint64_t synced_alone_ = 0;              // under scout_mutex_: entries up to here were synced by a reader
 
   // The tail as whoever holds the commit lock knows it; guarded by mutex_.
   mutable base::Mutex mutex_;

@@ -19,7 +19,8 @@ struct Goal {
   std::uint64_t sequence = kToTheEnd;  // known to be there; kToTheEnd: as far as entries follow each other
   std::uint64_t segment = kToTheEnd;   // there is no later segment than this, so do not look for one
   bool thorough = true;                // at the end: heal, and look for what says that more was durable
-  std::uint64_t news = 0;              // of a reader that follows nobody: what `live` said before it read
+  bool alone = false;                  // a reader that follows nobody: what `live` said before it read is `news`
+  std::uint64_t news = 0;
 };
 
 class LogReader {

@@ -127,8 +127,17 @@ storage::IoError DirectoryLog::clear_unreadable_end() {
 
 Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   Goal goal;
-  if (options_.read_only && !published_end(goal)) return Read::unavailable;
-  if (goal.sequence == kToTheEnd) goal.thorough = true;
+  if (options_.pass_damage) {
+    // Of what nobody can write to any more: the reader itself goes as far as it can, and tells what it passes over.
+    if (!published_end(goal)) return Read::unavailable;
+    goal.thorough = true;
+  } else if (options_.read_only) {
+    LogReader finder(files_, {});
+    Read end = finder.begin(options_.start);
+    if (end != Read::caught_up) why = finder.why();
+    if (end == Read::caught_up && (end = find_end(finder, true, goal)) != Read::caught_up) why = this->why();
+    if (end != Read::caught_up) return end;
+  }
   Read outcome = reader_.walk(goal, &sink);
   if (options_.read_only) outcome = look_again(outcome, goal, sink);
   if (outcome != Read::caught_up) return outcome;
@@ -139,9 +148,8 @@ Read DirectoryLog::recover(const Sink& sink, std::string& why) {
   }
   adopt_tail(reader_.cursor(), reader_.segment());
   if (options_.read_only) {
-    const Read end = goal.sequence == kToTheEnd ? end_alone(goal.news) : Read::caught_up;
-    if (end != Read::caught_up) why = this->why();
-    return end;
+    if (goal.alone) ignored_news_.store(goal.news, std::memory_order_relaxed);
+    return Read::caught_up;
   }
   if (const Read left = remove_leftovers(why); left != Read::caught_up) return left;
   if (reader_.has_repairs()) repair(reader_);
