@@ -6,6 +6,7 @@
 #include "fiber.h"
 
 #ifdef INGOT_SIMULATOR_ASAN
+#include <dlfcn.h>
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -194,3 +195,15 @@ void operator delete(void* payload, const std::nothrow_t&) noexcept {
 void operator delete[](void* payload, const std::nothrow_t&) noexcept {
   release(payload);
 }
+
+#ifdef INGOT_SIMULATOR_ASAN
+// An exception is not allocated with operator new. A process that is killed while one is on its way leaves it behind,
+// and that is no leak of anybody's.
+extern "C" void* __cxa_allocate_exception(std::size_t bytes) noexcept {
+  using Allocate = void* (*)(std::size_t);
+  static const auto real = reinterpret_cast<Allocate>(dlsym(RTLD_NEXT, "__cxa_allocate_exception"));
+  void* exception = real(bytes);
+  if (ingot::simulator::Allocations::current() != nullptr) __lsan_ignore_object(exception);
+  return exception;
+}
+#endif

@@ -46,6 +46,7 @@ TEST(LogScenario, TheLogPassesEverySeed) {
   EXPECT_GT(report.outcomes["ruin: of an earlier segment"], 0u);
   EXPECT_GT(report.outcomes["ruin: of the last segment"], 0u);
   EXPECT_GT(report.outcomes["open: corrupt"], 0u);
+#ifndef INGOT_SIMULATOR_ASAN
   // Nor if the branches that hardly ever run did not.
   for (const char* probe :
        {"live: the last holder died in a sync, and all the others with it",
@@ -58,6 +59,7 @@ TEST(LogScenario, TheLogPassesEverySeed) {
         "log: walked over damaged parity"}) {
     EXPECT_GT(report.probes[probe], 0u) << probe;
   }
+#endif
 }
 
 TEST(LogScenario, ASeedDoesTheSameEachTime) {
