@@ -70,6 +70,7 @@ void Maintenance::stop() {
   if (housekeeping_.joinable()) housekeeping_.join();
   if (flushing_.joinable()) flushing_.join();
   if (compacting_.joinable()) compacting_.join();
+  const std::lock_guard lock(mutex_);  // somebody may still be in settle()
   if (has_role_ && engine_.live_ != nullptr) {
     engine_.live_->end_maintenance();
     has_role_ = false;
@@ -93,6 +94,7 @@ void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorte
 
 bool Maintenance::try_role(std::uint64_t edit_number) {
   const std::lock_guard lock(mutex_);
+  if (stopping_.load()) return false;
   if (!has_role_ && engine_.live_->try_maintenance()) has_role_ = true;
   if (has_role_) return true;
   const base::Instant now = base::now();
