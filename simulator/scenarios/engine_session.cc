@@ -35,6 +35,7 @@ struct Place {
 };
 const std::array<Place, 6> kPlaces = {Place{Space("a"), "a/"}, Place{Space("b"), "b/"}, Place{Space("c"), "c/"},
                                       Place{Space("l"), "l/"}, Place{Space("m"), "m/"}, Place{Space("e"), "e/"}};
+constexpr std::uint32_t kFailuresMax = 15;  // one after the other; then half a minute has passed
 constexpr std::size_t kCounters = 2;
 constexpr std::size_t kLists = 3;
 constexpr std::size_t kMarkers = 4;
@@ -345,6 +346,7 @@ bool EngineSession::tolerate(const char* what, Call call) {
   if (!wrong.empty()) world().scheduler.fail("engine: " + wrong);
   // As an application does: it tries again, and waits longer each time.
   const std::uint32_t failures = failures_.fetch_add(1);
+  if (failures == kFailuresMax) over_ = true;  // and gives up: the disk may be full of what the store holds
   base::sleep_for(1ms * (std::int64_t{1} << std::min<std::uint32_t>(failures, 19)));
   return false;
 }

@@ -394,7 +394,6 @@ Read LogReader::walk(const Goal& goal, const Sink* sink) {
         if (found.header.sequence > delivered_) {
           deliver(found, before, sink);
         } else if (found.header.sequence == delivered_ && found.identity != delivered_link_) {
-          base::probe("log: what was read before is not in the log any more");
           why_ = "entries that were not synced are gone after an error of the device, in " + place();
           return Read::gone;
         }
