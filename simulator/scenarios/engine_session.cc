@@ -35,7 +35,7 @@ struct Place {
 };
 const std::array<Place, 6> kPlaces = {Place{Space("a"), "a/"}, Place{Space("b"), "b/"}, Place{Space("c"), "c/"},
                                       Place{Space("l"), "l/"}, Place{Space("m"), "m/"}, Place{Space("e"), "e/"}};
-constexpr std::uint32_t kFailuresMax = 15;  // one after the other; then half a minute has passed
+constexpr std::uint32_t kFailuresMax = 40;  // of a process: then it gives up
 constexpr std::size_t kCounters = 2;
 constexpr std::size_t kLists = 3;
 constexpr std::size_t kMarkers = 4;
@@ -110,6 +110,7 @@ class EngineSession {
   Store& store_;
   std::atomic<bool> over_ = false;
   std::atomic<std::uint32_t> failures_ = 0;  // one after the other
+  std::atomic<std::uint32_t> all_failures_ = 0;
 };
 
 // A transaction in the making, and the record of it. In the process's memory.
@@ -346,7 +347,7 @@ bool EngineSession::tolerate(const char* what, Call call) {
   if (!wrong.empty()) world().scheduler.fail("engine: " + wrong);
   // As an application does: it tries again, and waits longer each time.
   const std::uint32_t failures = failures_.fetch_add(1);
-  if (failures == kFailuresMax) over_ = true;  // and gives up: the disk may be full of what the store holds
+  if (all_failures_.fetch_add(1) == kFailuresMax) over_ = true;  // the disk may be full of what the store holds
   base::sleep_for(1ms * (std::int64_t{1} << std::min<std::uint32_t>(failures, 19)));
   return false;
 }
