@@ -145,7 +145,8 @@ std::string Report::text() const {
     text.append(line);
   };
   section("faults:");
-  for (std::size_t i = 0; i < kFaultCount; ++i) row(fault_name(static_cast<Fault>(i)), faults[i]);
+  const std::size_t kinds = bucket_requests == 0 ? kDiskFaultCount : kFaultCount;
+  for (std::size_t i = 0; i < kinds; ++i) row(fault_name(static_cast<Fault>(i)), faults[i]);
   section("outcomes:");
   for (const auto& [name, count] : outcomes) row(name.c_str(), count);
   section("probes:");
