@@ -18,8 +18,8 @@ constexpr const char kUsage[] =
     "usage: ingot-simulator [options]\n"
     "  --first-seed A   the first seed (0)\n"
     "  --seeds N        how many (1000; with --hours: as many as there is time for)\n"
-    "  --hours H        how long at most, as 0.5\n"
-    "  --scenario S     which scenario (all)\n"
+    "  --hours H        how long at most, all scenarios together, as 0.5\n"
+    "  --scenario S     log or engine (both)\n"
     "  --jobs J         worker processes (1)\n"
     "  --trace          print each step; one job\n"
     "  --leave-out LIST leave these things out of each seed, as a shortened failure says\n"
@@ -118,13 +118,22 @@ int main(int count, char** arguments) {
     }
   }
   if (optind != count) return usage("not understood: ", arguments[optind]);
-  bool found = false;
-  bool passed = true;
+  std::size_t found = 0;
+  for (const ingot::simulator::Scenario& each : ingot::simulator::scenarios()) {
+    if (scenario.empty() || scenario == each.name) ++found;
+  }
+  if (found == 0) return usage("there is no such scenario: ", scenario.c_str());
+  options.hours /= static_cast<double>(found);
+  ingot::simulator::RunCounts all;
   for (const ingot::simulator::Scenario& each : ingot::simulator::scenarios()) {
     if (!scenario.empty() && scenario != each.name) continue;
-    found = true;
-    passed = ingot::simulator::run_seeds(each, options) && passed;
+    const ingot::simulator::RunCounts counts = ingot::simulator::run_seeds(each, options);
+    all.passed += counts.passed;
+    all.failed += counts.failed;
   }
-  if (!found) return usage("there is no such scenario: ", scenario.c_str());
-  return passed ? 0 : 1;
+  if (found > 1) {
+    std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(all.passed),
+                static_cast<unsigned long long>(all.failed));
+  }
+  return all.failed == 0 ? 0 : 1;
 }

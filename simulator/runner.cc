@@ -126,7 +126,7 @@ class Run {
  public:
   Run(const Scenario& scenario, const RunOptions& options) : scenario_(scenario), options_(options) {}
 
-  bool run();
+  RunCounts run();
 
  private:
   struct Range {
@@ -255,7 +255,7 @@ void Run::reap(Worker& worker) {
   munmap(worker.progress, sizeof(Progress));
 }
 
-bool Run::run() {
+RunCounts Run::run() {
   const std::uint64_t jobs = options_.jobs;
   while (more() || !workers_.empty()) {
     while (workers_.size() < jobs && more()) start_worker();
@@ -275,11 +275,11 @@ bool Run::run() {
   std::printf("scenario %s: %.1f s, %s", scenario_.name, seconds, report_.text().c_str());
   std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", passed_, failed_);
   std::fflush(stdout);
-  return failed_ == 0;
+  return {passed_, failed_};
 }
 
 // With their traces, in this process: for a person, and a debugger.
-bool print_seeds(const Scenario& scenario, const RunOptions& options) {
+RunCounts print_seeds(const Scenario& scenario, const RunOptions& options) {
   std::uint64_t failed = 0;
   for (std::uint64_t seed = options.first_seed; seed < options.first_seed + options.seeds; ++seed) {
     Report report;
@@ -290,12 +290,12 @@ bool print_seeds(const Scenario& scenario, const RunOptions& options) {
     if (!result.failure.empty()) ++failed;
   }
   std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", options.seeds - failed, failed);
-  return failed == 0;
+  return {options.seeds - failed, failed};
 }
 
 }  // namespace
 
-bool run_seeds(const Scenario& scenario, const RunOptions& options) {
+RunCounts run_seeds(const Scenario& scenario, const RunOptions& options) {
   if (options.print_trace) return print_seeds(scenario, options);
   Run run(scenario, options);
   return run.run();

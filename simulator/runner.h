@@ -21,7 +21,12 @@ struct RunOptions {
   std::string repeat_with;  ///< what else to say to run a seed again
 };
 
-/// Prints failures, and at the end what was done and `N passed, M failed`. True: none failed.
-bool run_seeds(const Scenario& scenario, const RunOptions& options);
+struct RunCounts {
+  std::uint64_t passed = 0;
+  std::uint64_t failed = 0;
+};
+
+/// Prints failures, and at the end what was done and `N passed, M failed`.
+RunCounts run_seeds(const Scenario& scenario, const RunOptions& options);
 
 }  // namespace ingot::simulator

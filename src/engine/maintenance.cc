@@ -346,6 +346,13 @@ bool Maintenance::compact(Effort effort) {
   const std::lock_guard compaction_lock(compaction_mutex_);
   const HeldView held = engine_.hold();
   const State& state = *held.state;
+  {
+    const std::lock_guard lock(mutex_);  // what another process has merged away is nobody's problem any more
+    std::erase_if(barred_, [&](const auto& barred) {
+      return std::none_of(state.sorted_runs.begin(), state.sorted_runs.end(),
+                          [&](const SortedRun& sorted) { return sorted.id == barred.first; });
+    });
+  }
   std::vector<RunSize> sizes;
   for (const SortedRun& sorted : state.sorted_runs) {
     RunSize size{sorted.file_bytes(), sorted.records(), sorted.erased()};
@@ -369,6 +376,10 @@ bool Maintenance::compact(Effort effort) {
     cursors.push_back(sorted_run_cursor(sorted, true));
     sources.push_back(cursors.back().get());
     for (const auto& file : sorted.files) {
+      if (file->has_range_erasures() && !file->readable()) {  // not the same as: it has none
+        bar(sorted.id, file->why());
+        throw OutputFailed(file->why());
+      }
       for (const runs::RangeErasure& erasure : file->range_erasures()) erasures.push_back(erasure);
     }
   }

@@ -1,5 +1,6 @@
 // The log's two threads. The worker syncs what was appended without durability, makes spares, and seals an idle log.
 // The keeper waits, while the commit lock is kept, for another process to ask for it.
+#include <cerrno>
 #include <new>
 
 #include "base/testing.h"
@@ -46,9 +47,14 @@ void DirectoryLog::work() {
       work_once(lock);
       next = next_work();
     } catch (const std::bad_alloc&) {
+      // In the midst of what, nobody knows: this handle writes no more, and whoever takes the lock finds out what is
+      // there.
       if (!lock.owns_lock()) lock.lock();
-      spare_wanted_ = true;  // it may be this that was under way; what else is due is still due
-      next = spare_retry_at_ = base::now() + kSpareRetry;
+      broken_ = true;
+      carrying_ = failing_ = false;
+      release_commit_lock();
+      changed_.notify_all();
+      return;
     }
     worker_wakes_at_ = next;
     while (!closing() && base::now() < worker_wakes_at_) (void)for_worker_.wait_until(lock, worker_wakes_at_);
@@ -74,7 +80,12 @@ void DirectoryLog::make_spares(Lock& lock) {
   spare_wanted_ = false;
   lock.unlock();
   bool made = false;
-  const auto failed = files_.make_ahead(made);
+  storage::IoError failed;
+  try {
+    failed = files_.make_ahead(made);
+  } catch (const std::bad_alloc&) {
+    failed = storage::IoError(ENOMEM);
+  }
   lock.lock();
   spare_error_ = failed;
   if (failed) {

@@ -111,7 +111,13 @@ bool DirectoryLog::acquire(Lock& lock, base::Instant deadline) {
   memory_.set_number(kLiveHolderTokenAt, live_.token);
   base::random_bytes({reinterpret_cast<char*>(&nonce_), sizeof nonce_});
   for_keeper_.notify_all();
-  if (take_over(lock, deadline)) return true;
+  try {
+    if (take_over(lock, deadline)) return true;
+  } catch (...) {  // no memory: with a tail that is not the log's end nothing may be written
+    image_segment_ = 0;
+    release_commit_lock();
+    throw;
+  }
   release_commit_lock();
   return false;
 }

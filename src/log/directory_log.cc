@@ -304,7 +304,14 @@ Read DirectoryLog::find_end(LogReader& finder, bool thorough, Goal& goal) {
 Read DirectoryLog::look_again(Read outcome, Goal& goal, const Sink& sink) {
   for (int tries = 0; tries < 10 && (outcome == Read::gone || outcome == Read::corrupt); ++tries) {
     Goal now;
-    if (!published_end(now) || now.alone || (now.sequence == goal.sequence && now.segment == goal.segment)) break;
+    if (!published_end(now)) break;
+    if (now.alone) {  // what it said was of another life
+      const std::lock_guard guard(scout_mutex_);
+      LogReader finder(files_, {});
+      finder.begin(reader_.cursor(), reader_.segment());
+      if (const Read end = find_end(finder, true, now); end != Read::caught_up) return end;
+    }
+    if (now.sequence == goal.sequence && now.segment == goal.segment) break;
     base::probe("log: a reader looked at `live` again");
     goal = now;
     diverged_ = false;
@@ -324,11 +331,20 @@ Read DirectoryLog::end_alone(const LogReader& finder) {
     set_why("the log was collected under a slow reader");
     return Read::gone;
   }
-  if (!failed && cursor.chain.sequence > std::max(cursor.durable, synced_alone_)) {
-    failed = finder.segment()->file->sync_data();
+  // Only if those who come later can be told should that sync fail: they must not believe one of theirs then.
+  const bool can_tell = memory_.ready() && memory_.memory != nullptr;
+  if (!failed && can_tell && cursor.chain.sequence > std::max(cursor.durable, synced_alone_)) {
+    constexpr std::uint64_t kByAReader = ~0ULL;
+    memory_.replace_number(kLiveSyncingAt, 0, kByAReader);
+    failed = alone_sync_failed_ ? storage::IoError(EIO) : finder.segment()->file->sync_data();
     if (!failed) failed = directory_.sync_directory("log");
     if (failed.code() == EROFS || failed.code() == EINVAL) failed = {};  // it can't be written, so nothing waits to be
-    if (!failed) synced_alone_ = cursor.chain.sequence;
+    if (failed) {
+      alone_sync_failed_ = true;
+    } else {
+      memory_.replace_number(kLiveSyncingAt, kByAReader, 0);
+      synced_alone_ = cursor.chain.sequence;
+    }
   }
   if (!failed) return Read::caught_up;
   set_why("looking for the end of the log in " + directory_.where() + ": " + failed.text());

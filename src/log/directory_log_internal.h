@@ -172,6 +172,7 @@ class DirectoryLog final : public Log {
   std::unique_ptr<LogReader> scout_;
   std::atomic<bool> following_{false};          // others have the store open, and `live` says how far the log goes
   std::atomic<std::uint64_t> ignored_news_{0};  // what it said when nobody had it open
+  bool alone_sync_failed_ = false;              // under scout_mutex_
   std::uint64_t synced_alone_ = 0;              // under scout_mutex_: entries up to here were synced by a reader
 
   // The tail as whoever holds the commit lock knows it; guarded by mutex_.

@@ -118,6 +118,7 @@ storage::IoError Live::Implementation::take_slot() {
 
 storage::IoError Live::Implementation::take_part() {
   auto failed = directory.open("store", storage::OpenMode::read_write, header);
+  if (failed.code() == EACCES && !alone) failed = directory.open("store", storage::OpenMode::read, header);
   if (failed.code() == ENOENT) return {};
   if (failed) return failed;
   bool taken = true;
@@ -141,10 +142,15 @@ void Live::Implementation::attach() {
   if (memory.ready()) return;
   // Where it may write to it, it pins what it reads like everybody else.
   std::uint64_t bytes = 0;
-  if (!directory.open("live", storage::OpenMode::read_write, file) && !file->size(bytes) && bytes >= kLiveBytes &&
-      !directory.map("live", kLiveBytes, memory.memory)) {
+  const auto failed = directory.open("live", storage::OpenMode::read_write, file);
+  if (failed.code() == ENOENT) return;
+  if (!failed && !file->size(bytes) && bytes >= kLiveBytes && !directory.map("live", kLiveBytes, memory.memory)) {
     token = base::random_u64();
     (void)take_slot();
+    if (slotted) {  // until it is known what is read, nothing is deleted
+      memory.set_number(slot_at(slot), 0);
+      memory.set_number(slot_at(slot) + 8, pin_check(0, slot, memory.key));
+    }
   } else if (!directory.open("live", storage::OpenMode::read, file) && !file->size(bytes) && bytes >= kLiveBytes) {
     memory.file = file.get();
   } else {
@@ -229,8 +235,8 @@ Live::Opened Live::open(storage::Directory& directory, const base::Hash128& stor
   storage::File& file = *self->file;
   if ((failed = lock_opening(file, deadline))) return {nullptr, failed};
   if ((failed = file.try_lock(kLockPresence, 1, storage::LockMode::exclusive, self->alone))) return {nullptr, failed};
-  if ((failed = self->take_part())) return {nullptr, failed};
   if (self->alone && (failed = make_anew(file, store_id))) return {nullptr, failed};
+  if ((failed = self->take_part())) return {nullptr, failed};
   if ((failed = directory.map("live", kLiveBytes, self->memory.memory))) return {nullptr, failed};
   self->memory.key = store_key(store_id);
   self->memory.set_ready();

@@ -46,6 +46,10 @@ class LiveMemory {
   [[nodiscard]] std::uint64_t number(std::size_t at) const { return full(at).load(std::memory_order_acquire); }
   void set_number(std::size_t at, std::uint64_t value) { full(at).store(value, std::memory_order_release); }
 
+  void replace_number(std::size_t at, std::uint64_t expected, std::uint64_t value) {
+    full(at).compare_exchange_strong(expected, value);
+  }
+
   std::unique_ptr<storage::SharedMemory> memory;  // null: read-only
   storage::File* file = nullptr;                  // read-only, if there is a `live`
   std::uint64_t key = 0;                          // of the store, seeds the hashes
