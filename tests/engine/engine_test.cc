@@ -8,11 +8,13 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/internal_key.h"
+#include "engine/store_maker.h"
 #include "ingot/ingot.h"
 #include "log/faulty_directory.h"
 #include "storage/posix_directory.h"
@@ -34,17 +36,19 @@ TEST(Engine, WaitsForACheckpointThatCanNotBeReadForAMoment) {
   const std::shared_ptr<Engine> away =
       Engine::open(std::make_unique<storage::FaultyDirectory>(*directory, faults), place.path(), {});
   // It can't follow the log until the log has been collected under it …
-  faults.set([](const storage::Attempted& attempted) {
-    return attempted.operation == storage::Operation::read && attempted.path.starts_with("log/") ? EIO : 0;
+  const auto is_checkpoints = [](const storage::Attempted& attempted) {
+    return attempted.operation == storage::Operation::list && attempted.path == "checkpoints";
+  };
+  faults.set([&](const storage::Attempted& attempted) {
+    const bool is_log = attempted.operation == storage::Operation::read && attempted.path.starts_with("log/");
+    return is_log || is_checkpoints(attempted) ? EIO : 0;
   });
   for (int i = 0; i < 6; ++i) {
     space.put(writer, "k", "new");
     writer.settle();
   }
   // … and then the newest checkpoint, which has what it missed, can't be read for a moment either.
-  faults.set([](const storage::Attempted& attempted) {
-    return attempted.operation == storage::Operation::list && attempted.path == "checkpoints" ? EIO : 0;
-  });
+  faults.set([&](const storage::Attempted& attempted) { return is_checkpoints(attempted) ? EIO : 0; });
   try {
     away->refresh();
     ADD_FAILURE() << "it had not fallen behind";
@@ -55,6 +59,51 @@ TEST(Engine, WaitsForACheckpointThatCanNotBeReadForAMoment) {
   std::string value;
   EXPECT_TRUE(away->get_newest(InternalKey("space", "k"), [&](const Seen& seen) { value = seen.value; }));
   EXPECT_EQ(value, "new");
+}
+
+// Each run that is opened first in a merge can't be opened once: erasures of a range that it has are not forgotten.
+TEST(Engine, AMergeDoesNotTakeErasuresThatItCanNotReadForNone) {
+  const ingot::testing::TemporaryDirectory place;
+  const Space space("space");
+  Sizes sizes;
+  sizes.segment_bytes = 64 << 10;
+  std::unique_ptr<storage::Directory> directory;
+  ASSERT_FALSE(storage::open_posix_directory(place.path(), directory));
+  storage::Faults faults;
+  const auto open_store = [&] {
+    return StoreMaker::make(Engine::open(std::make_unique<storage::FaultyDirectory>(*directory, faults), place.path(),
+                                         {.durability = Durability::process}, sizes));
+  };
+  {
+    Store store = open_store();
+    for (int i = 0; i < 100; ++i) space.put(store, "k" + std::to_string(i), std::string(2'000, 'v'));
+    store.settle();
+    space.erase_range(store, between("k0", "k9"));
+    space.put(store, "other", std::string(60'000, 'v'));  // a new segment: what was before becomes a run
+    space.put(store, "other", std::string(60'000, 'w'));
+    for (int i = 0; i < 1000 && store.stats().runs < 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_GE(store.stats().runs, 2U);
+  }
+  std::mutex mutex;
+  std::set<std::string> met;
+  faults.set([&](const storage::Attempted& attempted) {
+    const std::lock_guard guard(mutex);
+    const bool first = attempted.operation == storage::Operation::open && attempted.path.starts_with("runs/") &&
+                       met.insert(attempted.path).second;
+    return first ? EIO : 0;
+  });
+  Store store = open_store();
+  for (int i = 0; i < 5; ++i) {
+    try {
+      store.settle();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
+    }
+  }
+  faults.clear();
+  EXPECT_FALSE(met.empty());
+  EXPECT_FALSE(space.get(store, "k5"));
+  EXPECT_TRUE(space.get(store, "k9"));
 }
 
 TEST(Engine, ARunWhoseEditCanNotBeAppendedIsRemoved) {
