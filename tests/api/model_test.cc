@@ -67,8 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Breaks, ModelCatches,
                          ::testing::Values(base::Break::engine_skip_validation,
                                            base::Break::engine_skip_range_validation,
                                            base::Break::engine_flush_skip_record, base::Break::engine_stale_snapshot,
-                                           base::Break::engine_ignore_expiry,
-                                           base::Break::run_filter_false_negative),
+                                           base::Break::engine_ignore_expiry, base::Break::run_filter_false_negative),
                          [](const auto& chosen) { return std::string(base::break_name(chosen.param)); });
 
 }  // namespace
