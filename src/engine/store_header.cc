@@ -21,9 +21,10 @@ constexpr std::string_view kTemporary = "store.new";
 constexpr std::string_view kMaking = "making";  // locked by who makes the store
 constexpr std::array<std::string_view, 3> kFolders = {"log", "runs", "checkpoints"};
 
-// Whether this is all that an interrupted making can have left.
+// Whether this is all that an interrupted making can have left. `live` may be there, too: made by who came after the
+// maker, it may have survived a power loss that took the header's name.
 storage::IoError look_for_leftover(storage::Directory& directory, const std::string& name, bool& leftover) {
-  leftover = name == kTemporary || name == kMaking || name == "lost+found";
+  leftover = name == kTemporary || name == kMaking || name == "live" || name == "lost+found";
   if (std::find(kFolders.begin(), kFolders.end(), name) == kFolders.end()) return {};
   std::vector<std::string> names;
   const storage::IoError error = directory.list(name, names);

@@ -187,6 +187,16 @@ TEST_F(TwinFile, ADirectoryThatCanNotBeLookedAtIsNotCalledForeign) {
   }
 }
 
+TEST_F(TwinFile, WhatAPowerLossLeftOfAMakingIsEmpty) {
+  ASSERT_FALSE(make_folders(*directory_));
+  std::unique_ptr<storage::File> file;
+  ASSERT_FALSE(directory_->open("live", storage::OpenMode::create, file));
+  StoreHeader header;
+  std::vector<std::string> healed;
+  std::string why;
+  EXPECT_EQ(look_at(*directory_, true, header, healed, why), Place::empty) << why;
+}
+
 TEST_F(TwinFile, AForeignFileOfTheNameIsNoStore) {
   std::unique_ptr<storage::File> file;
   ASSERT_FALSE(directory_->open("store", storage::OpenMode::create, file));
