@@ -117,7 +117,7 @@ fi
 check probes probes_are_reached
 unset INGOT_PROBES
 if [ "$quick" = no ]; then
-  export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
   suite asan
   TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" suite tsan
   check clang build debug
