@@ -106,12 +106,12 @@ TEST_P(EngineBreakOfScenario, IsCaught) {
 INSTANTIATE_TEST_SUITE_P(
     Each, EngineBreakOfScenario,
     testing::Values(Break::log_skip_sync, Break::log_ignore_entry_hash, Break::log_ignore_link,
-                    Break::log_publish_before_sync, Break::log_skip_directory_sync, Break::log_retry_failed_sync,
-                    Break::log_skip_takeover_scan, Break::log_skip_parity, Break::log_rewrite_synced_sector,
-                    Break::engine_skip_validation, Break::engine_skip_range_validation, Break::engine_delete_early,
-                    Break::engine_ack_before_append, Break::engine_flush_skip_record, Break::engine_stale_snapshot,
-                    Break::engine_ignore_expiry, Break::engine_checkpoint_unsynced, Break::run_ignore_checksum,
-                    Break::run_stale_parity, Break::run_filter_false_negative, Break::run_skip_sync),
+                    Break::log_skip_directory_sync, Break::log_retry_failed_sync, Break::log_skip_takeover_scan,
+                    Break::log_skip_parity, Break::log_rewrite_synced_sector, Break::engine_skip_validation,
+                    Break::engine_skip_range_validation, Break::engine_delete_early, Break::engine_ack_before_append,
+                    Break::engine_flush_skip_record, Break::engine_stale_snapshot, Break::engine_ignore_expiry,
+                    Break::engine_checkpoint_unsynced, Break::run_ignore_checksum, Break::run_stale_parity,
+                    Break::run_filter_false_negative, Break::run_skip_sync),
     [](const auto& tested) { return std::string(base::break_name(tested.param)); });
 
 }  // namespace
