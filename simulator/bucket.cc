@@ -387,4 +387,23 @@ std::size_t Bucket::under_way() {
   return deliveries_.size();
 }
 
+storage::Upload Bucket::begin_upload(std::string_view /*key*/, base::Instant /*deadline*/) {
+  return {{storage::Outcome::refused, {}, {}, "501"}, {}};
+}
+storage::Part Bucket::put_part(std::string_view /*key*/, std::string_view /*id*/, std::uint32_t /*number*/,
+                               std::string_view /*bytes*/, base::Instant /*deadline*/) {
+  return {{storage::Outcome::refused, {}, {}, "501"}, {}};
+}
+storage::Answer Bucket::finish_upload(std::string_view /*key*/, std::string_view /*id*/,
+                                      const std::vector<std::string>& /*tags*/, base::Instant /*deadline*/) {
+  return {storage::Outcome::refused, {}, {}, "501"};
+}
+storage::Answer Bucket::abort_upload(std::string_view /*key*/, std::string_view /*id*/, base::Instant /*deadline*/) {
+  return {storage::Outcome::refused, {}, {}, "501"};
+}
+storage::OpenUploads Bucket::list_uploads(std::string_view /*prefix*/, std::string_view /*continuation*/,
+                                          base::Instant /*deadline*/) {
+  return {{storage::Outcome::refused, {}, {}, "501"}, {}, {}};
+}
+
 }  // namespace ingot::simulator

@@ -56,6 +56,15 @@ class Bucket final : public storage::Bucket {
   storage::Got get(std::string_view key, storage::ByteRange range, base::Instant deadline) override;
   storage::Listing list(std::string_view prefix, std::string_view continuation, base::Instant deadline) override;
   storage::Answer remove(std::string_view key, base::Instant deadline) override;
+  storage::Upload begin_upload(std::string_view key, base::Instant deadline) override;
+  storage::Part put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                         base::Instant deadline) override;
+  storage::Answer finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                                base::Instant deadline) override;
+  storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override;
+  storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
+                                    base::Instant deadline) override;
+  [[nodiscard]] storage::BucketCounts counts() const override { return counts_; }
   [[nodiscard]] std::string where() const override { return "s3://simulated/store"; }
 
  private:
@@ -163,6 +172,7 @@ class Bucket final : public storage::Bucket {
   std::uint64_t next_delivery_ = 1;
   std::map<std::uint64_t, Flight> flights_;
   std::map<std::pair<base::Instant, std::uint64_t>, Delivery> deliveries_;  // by when each is handled
+  storage::BucketCounts counts_;
   Period outage_;
   Period storm_;
   Period expiry_;

@@ -26,6 +26,9 @@ class DirectoryLog final : public Log {
 
   [[nodiscard]] Version published() const override;
   Read read(const Sink& sink) override;
+  Read look(base::Instant /*deadline*/) override { return Read::caught_up; }
+  [[nodiscard]] std::int64_t clock_micros() const override { return base::wall_micros(); }
+  [[nodiscard]] Attempt attempt() const override { return {}; }
   bool prepare(base::Instant deadline) override;
   Append append(const Draft& draft, base::Instant deadline) override;
   [[nodiscard]] Position position() const override;

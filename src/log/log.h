@@ -30,7 +30,8 @@ enum class EntryKind : std::uint8_t {
   edit = 2,    // a change of the set of runs; takes no version
 };
 
-// Where a replay starts: what a checkpoint names. The default is the beginning of a new store's log.
+// Where a replay starts: what a checkpoint names. The default is the beginning of a new store's log. A segment of a
+// bucket's log is a range of slots, and its number is that of the first.
 struct Start {
   std::uint64_t segment = 1;
   Version version = 0;           // the newest version before that segment
@@ -46,6 +47,10 @@ struct Entry {
   std::int64_t time_micros = 0;         // never less than an earlier entry's
   std::uint64_t segment = 0;            // the segment that holds it: memtables are cut where this changes
   std::string_view payload;
+  // Who appended it, and as which of its appends; of a bucket's log only (else zero). Whoever applies it keeps that
+  // with the data: see Append::collected.
+  base::Hash128 session{};
+  std::uint64_t sequence = 0;
 };
 
 // Called for each entry in order, exactly once for each position that the log moves over.
@@ -67,8 +72,11 @@ enum class Append {
   lost,         // others appended first: read(), validate again, append again. The lock is held for that, for a while
   unavailable,  // nothing was appended, and never will be: the deadline passed; why() says what stood in the way
   no_room,  // nothing was appended: the disk has no room for another segment. Not waited for: let what frees some go on
-  undecided,  // long after the deadline the device let it be neither made durable nor taken back: this handle appends
-              // no more, and what is there shows when the store is opened again
+  collected,  // in a bucket: the slot is settled and gone, and whether it was ours can't be seen any more. read() says
+              // gone; what was applied of (attempt().session, .sequence) tells
+  undecided,  // in a bucket: the deadline passed while an answer was missing; the next append, or look, settles it.
+              // In a directory: long after the deadline the device let it be neither made durable nor taken back: this
+              // handle appends no more, and what is there shows when the store is opened again
 };
 
 enum class Read {
@@ -84,6 +92,8 @@ struct Position {
   Version version = 0;           // the newest version read
   std::int64_t time_micros = 0;  // of the newest entry read
   base::Hash128 link;            // hash of the newest entry read
+  base::Hash128 session{};       // of the newest entry read, as Entry has them
+  std::uint64_t sequence = 0;
 };
 
 struct LogStats {
@@ -98,12 +108,19 @@ class Log {
   virtual ~Log() = default;  // ends like a kill; see close()
 
   // The newest version known to be published by any process: what a read that begins now must see. One atomic load.
-  // kMustLook: this handle, a read-only one, has to read() to know.
+  // kMustLook: this handle has to look() and read() to know.
   [[nodiscard]] virtual Version published() const = 0;
   static constexpr Version kMustLook = ~Version{0};
 
   // Passes what was published since position() to `sink`.
   virtual Read read(const Sink& sink) = 0;
+
+  // In a bucket: asks it for news, so that read() passes what was appended by anybody before this call; caught_up,
+  // gone, unavailable (the deadline passed), corrupt. In a directory published() and read() know without. Any thread.
+  virtual Read look(base::Instant deadline) = 0;
+
+  // The time that the store goes by, in microseconds since 1970: the machine's, or the bucket's. Any thread.
+  [[nodiscard]] virtual std::int64_t clock_micros() const = 0;
 
   // Hint: an append comes next. Takes what makes it likely to be kept (the commit lock), so that reading, validating
   // and appending happen once. False: the deadline passed; why() says who stands in the way.
@@ -111,6 +128,13 @@ class Log {
 
   // See the head of this file. Entries are at most kEntryPayloadBytesMax. The commit lock may be kept afterwards.
   virtual Append append(const Draft& draft, base::Instant deadline) = 0;
+
+  // In a bucket: the session and sequence of the last append, whatever became of it. Owner only.
+  struct Attempt {
+    base::Hash128 session;
+    std::uint64_t sequence = 0;
+  };
+  [[nodiscard]] virtual Attempt attempt() const = 0;
 
   // Moved by read and append only. Owner only.
   [[nodiscard]] virtual Position position() const = 0;

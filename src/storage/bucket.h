@@ -1,5 +1,5 @@
 // The one seam under the engine for a store in a bucket: objects under one prefix, as S3 and its kind have them, and
-// nothing more. Implementations: the simulator's bucket (simulator/bucket.h).
+// nothing more. Implementations: S3 (src/s3/), and the simulator's bucket (simulator/bucket.h).
 //
 // 1. Strongly consistent: each request takes effect at one instant, or not at all, and each key has one order of them.
 //    Nothing is atomic across keys, and the pages of a listing are no snapshot.
@@ -41,6 +41,9 @@ inline constexpr std::size_t kObjectKeyBytesMax = 512;
 /// Servers of one bucket may differ by some seconds, so it may go back a little.
 using BucketDate = std::chrono::sys_seconds;
 
+/// What S3 demands of all parts of an upload but the last.
+inline constexpr std::size_t kPartBytesMin = 5ULL << 20;
+
 /// A request counts only if it reaches the bucket this long, at most, before or after the date it is signed with.
 inline constexpr std::chrono::minutes kSignatureWindow{15};
 
@@ -53,6 +56,7 @@ enum class Outcome : std::uint8_t {
   throttled,   ///< 429, 503: not now. Send it again after `retry_after`, or slower if it says nothing
   failed,      ///< 500, 502, 504…: may have taken effect or not. Send it again, slower each time
   unanswered,  ///< time-out, reset, body cut short: the same, and it may also take effect later
+  unsent,      ///< no connection could be made, or no credentials be had: nothing was sent. Send it again, slower
   too_late,    ///< 403 RequestTimeTooSkewed: signed outside of kSignatureWindow. Confirm again what the date stood for
   refused,     ///< 401, 403, 400, 413…: sending it again won't help until somebody changes something; `why` says what
 };
@@ -84,6 +88,39 @@ struct [[nodiscard]] Listing : Answer {
   std::string continuation;           ///< if `done`: what asks for the next page; empty: this was the last
 };
 
+/// What begin_upload answers.
+struct [[nodiscard]] Upload : Answer {
+  std::string id;  ///< if `done`
+};
+
+/// What put_part answers.
+struct [[nodiscard]] Part : Answer {
+  std::string tag;  ///< if `done`: names the part, as it was put, to finish_upload
+};
+
+struct OpenUpload {
+  std::string key;
+  std::string id;
+  BucketDate begun;
+};
+
+struct [[nodiscard]] OpenUploads : Answer {
+  std::vector<OpenUpload> uploads;  ///< if `done`
+  std::string continuation;         ///< if `done`: what asks for the next page; empty: this was the last
+};
+
+/// Requests since the bucket was opened, by what they cost, and bytes of bodies.
+struct BucketCounts {
+  std::uint64_t puts = 0;     ///< put, put_part, begin_upload, finish_upload
+  std::uint64_t gets = 0;     ///< get, absent ones too
+  std::uint64_t lists = 0;    ///< list, list_uploads
+  std::uint64_t removes = 0;  ///< remove, abort_upload
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t undecided = 0;  ///< of them: `failed` or `unanswered`
+  std::uint64_t throttled = 0;  ///< of them
+};
+
 enum class PutMode {
   create,   ///< If-None-Match: *
   replace,  ///< whatever is there
@@ -105,24 +142,40 @@ class Bucket {
   ///   signed_at  the date it is signed with, so that the bucket itself turns it away when it comes later than
   ///              kSignatureWindow after that: an earlier answer's `date`. Nothing: now, as the implementation knows
   ///              it. Bounds when a delivery is accepted, not when it takes effect
-  ///   returns    done; exists (create only); conflict; throttled; failed; unanswered; too_late; refused
+  ///   returns    done; exists (create only); conflict; throttled; failed; unanswered; unsent; too_late; refused
   virtual Answer put(std::string_view key, std::string_view bytes, PutMode mode, std::optional<BucketDate> signed_at,
                      base::Instant deadline) = 0;
 
   /// Reads an object, or a part of it; from its end on there are no bytes (416 is `done`).
   ///   returns    done; absent; throttled; failed; unanswered (also if the body was cut short: never a part of it);
-  ///              refused
+  ///              unsent; refused
   virtual Got get(std::string_view key, ByteRange range, base::Instant deadline) = 0;
 
   /// One page of the objects whose keys begin with `prefix`, which is empty or ends in '/'. All pages together have
   /// what was there from the first request to the last; what came or went meanwhile, maybe. Dear: twelve reads.
   ///   continuation  the last page's; empty: from the beginning
-  ///   returns       done; throttled; failed; unanswered; refused
+  ///   returns       done; throttled; failed; unanswered; unsent; refused
   virtual Listing list(std::string_view prefix, std::string_view continuation, base::Instant deadline) = 0;
 
   /// Removes an object; one that is not there is `done`, too.
-  ///   returns    done; throttled; failed; unanswered; refused
+  ///   returns    done; throttled; failed; unanswered; unsent; refused
   virtual Answer remove(std::string_view key, base::Instant deadline) = 0;
+
+  /// Makes a large object in parts, which may be put at once and again (the last to finish stays). It appears whole,
+  /// when the upload is finished, and replaces what is there; until then it costs room. A name that nobody else uses.
+  /// `number`: from 1; all parts but the last have at least kPartBytesMin. finish_upload may have been carried out
+  /// though its answer says otherwise, and a second one is then `absent`: look for the object.
+  ///   returns    done; absent (there is no such upload any more); throttled; failed; unanswered; unsent; refused
+  virtual Upload begin_upload(std::string_view key, base::Instant deadline) = 0;
+  virtual Part put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                        base::Instant deadline) = 0;
+  virtual Answer finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                               base::Instant deadline) = 0;
+  virtual Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) = 0;
+  /// One page of the uploads that are neither finished nor aborted, of keys that begin with `prefix`.
+  virtual OpenUploads list_uploads(std::string_view prefix, std::string_view continuation, base::Instant deadline) = 0;
+
+  [[nodiscard]] virtual BucketCounts counts() const = 0;
 
   /// For messages: where this is, as the user knows it.
   [[nodiscard]] virtual std::string where() const = 0;
