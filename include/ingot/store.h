@@ -93,8 +93,16 @@ class Transaction {
 };
 
 struct TransactOptions {
-  /// This transaction's durability; the store's if absent.
-  std::optional<Durability> durability;
+  /// This transaction's durability; the store's if absent. In a bucket every commit is durable.
+  std::optional<Durability> durability = {};
+  /// Begins with everything that anybody had committed before this call. In a directory that is always so. In a bucket
+  /// it costs a request: without, what is seen may be some seconds old (what was read is validated at the commit in
+  /// either case).
+  bool fresh = false;
+};
+
+struct SnapshotOptions {
+  bool fresh = false;  ///< as TransactOptions::fresh
 };
 
 struct CopyProgress {
@@ -120,15 +128,24 @@ class Store {
   template <class Function>
   auto transact(Function&& function, TransactOptions options = {}) -> std::invoke_result_t<Function&, Transaction&>;
 
-  /// A transaction by hand, for bindings and unusual control flow. Sees everything committed by now, by any process.
-  /// Throws closed, unavailable, corrupt.
+  /// A transaction by hand, for bindings and unusual control flow. Sees everything committed by now, by any process; in
+  /// a bucket: by this process, and what of others it has heard of, unless `fresh`. Throws closed, unavailable,
+  /// corrupt.
   [[nodiscard]] Transaction begin(TransactOptions options = {}) const;
 
-  /// A stable view of everything committed by now, by any process. Throws closed, unavailable, corrupt.
-  [[nodiscard]] Snapshot snapshot() const;
+  /// A stable view of everything committed by now, by any process; in a bucket as begin(). Throws closed, unavailable,
+  /// corrupt.
+  [[nodiscard]] Snapshot snapshot(SnapshotOptions options = {}) const;
 
-  /// The newest committed version, by any process. 0: nothing was committed yet.
+  /// The newest committed version, by any process; in a bucket: that this process has heard of. 0: nothing was
+  /// committed yet.
   [[nodiscard]] Version version() const;
+
+  /// What became of a commit of this handle that ended as `Undecided`: its version if it is there, nothing if it is not
+  /// and never will be. Waits for the bucket.
+  ///   throws   unavailable: still not known; ask again.  invalid_argument: not a commit of this handle, or more than a
+  ///            thousand such ago.  closed: open the store, and look at the data
+  [[nodiscard]] std::optional<Version> outcome(const Undecided& undecided) const;
 
   /// Makes everything committed so far, by any process, durable on disk, whatever the durability of its commits.
   /// Throws unavailable at the deadline. Does nothing on a read-only store.

@@ -31,6 +31,9 @@ namespace ingot::base {
   X(engine_stale_snapshot)        /* begin reads without looking for news */             \
   X(engine_ignore_expiry)         /* show what has expired */                            \
   X(engine_checkpoint_unsynced)   /* recycle the log before the checkpoint is durable */ \
+  X(engine_ignore_session_row)    /* a commit that slept is run again, unasked */        \
+  X(bucket_delete_failed_upload)  /* remove runs whose edit was not kept */              \
+  X(bucket_adopt_old_run)         /* name a run that may be collected by now */          \
   /* runs */                                                                             \
   X(run_ignore_checksum)       /* believe a damaged block */                             \
   X(run_stale_parity)          /* parity that does not match */                          \

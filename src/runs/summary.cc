@@ -6,7 +6,6 @@ namespace ingot::runs {
 
 namespace {
 constexpr std::uint8_t kSummaryFormat = 1;
-constexpr std::size_t kNameBytes = 32;
 }  // namespace
 
 void append_summary(std::string& out, const RunSummary& summary) {
@@ -28,8 +27,7 @@ bool take_summary(base::ByteReader& reader, RunSummary& summary) {
   std::string_view bytes;
   std::uint64_t number = 0;
   if (!reader.take_little(format) || format != kSummaryFormat || !reader.take_sized(bytes)) return false;
-  // The name becomes a path: it is what we make, or nothing.
-  if (bytes.size() != kNameBytes || bytes.find_first_not_of("0123456789abcdef") != std::string_view::npos) return false;
+  if (!is_run_name(bytes)) return false;
   summary.name = bytes;
   for (std::uint64_t* field : {&summary.file_bytes, &summary.records, &summary.erased, &summary.range_erasures,
                                &summary.data_bytes, &summary.version_min, &summary.version_max}) {

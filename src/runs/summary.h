@@ -12,6 +12,12 @@
 
 namespace ingot::runs {
 
+// The names of run files: what we make, or nothing, for they become paths.
+inline constexpr std::size_t kRunNameBytes = 32;
+inline bool is_run_name(std::string_view name) {
+  return name.size() == kRunNameBytes && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 void append_summary(std::string& out, const RunSummary& summary);
 // False: the bytes are not a summary, or of a format that this release does not know.
 [[nodiscard]] bool take_summary(base::ByteReader& reader, RunSummary& summary);
