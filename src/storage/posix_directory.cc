@@ -122,7 +122,7 @@ class PosixFile final : public File {
     if (is_too_large(bytes)) return IoError(EFBIG);
     return error_of([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); });
   }
-  void will_read(std::uint64_t offset, std::uint64_t bytes) override {
+  void will_read(std::uint64_t offset, std::uint64_t bytes, Reading /*how*/) override {
     (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
                           POSIX_FADV_WILLNEED);
   }
