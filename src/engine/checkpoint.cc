@@ -12,7 +12,7 @@ namespace ingot::engine {
 
 namespace {
 
-constexpr TwinFormat kFormat{"INGOTCKP", 1, kCheckpointBytesMax};
+constexpr TwinFormat kFormat{"INGOTCKP", 2, kCheckpointBytesMax};  // 1: no summary says where its index lies
 constexpr std::size_t kNameDigits = 20;
 constexpr std::string_view kUnfinished = "new";  // what a name begins with while its file is being written
 

@@ -140,12 +140,15 @@ class DirectoryMedium final : public Medium {
   void end_maintenance() override {
     if (live_ != nullptr) live_->end_maintenance();
   }
+  bool keeps_maintenance() const override { return true; }
   base::Duration maintenance_patience() const override { return kRolePatience; }
 
   bool deletes_at_once() const override { return true; }
   void publish_pin(std::uint64_t edit_number) override { live_->publish_pin(edit_number); }
   std::uint64_t oldest_pin() override { return live_->oldest_pin(); }
   void add_stats(Stats& /*stats*/) const override {}
+  void start_upkeep(Engine& /*engine*/) override {}
+  void stop() override {}
   void leave() override { live_.reset(); }
 
  private:

@@ -187,7 +187,8 @@ void Engine::throw_read_failure(const std::string& why) const {
     throw Error(ErrorCode::expired,
                 where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
   }
-  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)"}) {
+  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)", "(ETIMEDOUT)", "(ENETUNREACH)",
+                                "(ECANCELED)"}) {
     if (why.find(transient) != std::string::npos) {
       throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Try again; if it stays so, the device has lost it.");
     }
@@ -337,6 +338,7 @@ void Engine::settle() {
 void Engine::close() {
   if (closed_.exchange(true)) return;
   if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
+  medium_->stop();
   if (maintenance_ != nullptr) maintenance_->stop();
   if (const std::shared_ptr<log::Log> log = shared_log()) log->close();
   // Other threads may have come in before `closed_` was set, and may still use `live`: those that append or catch up,

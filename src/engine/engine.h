@@ -126,6 +126,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   friend class Maintenance;
+  friend class Collector;
   struct Request;
   struct Group;
   struct GroupWrites;

@@ -31,6 +31,7 @@ Maintenance::~Maintenance() {
 void Maintenance::start(bool read_only) {
   housekeeping_ = base::Thread("ingot-house", [this] { housekeeping_loop(); });
   if (read_only) return;
+  engine_.medium_->start_upkeep(engine_);
   flushing_ = base::Thread("ingot-flush", [this] { flush_loop(); });
   compacting_ = base::Thread("ingot-compact", [this] { compaction_loop(); });
 }
@@ -92,8 +93,11 @@ void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorte
 bool Maintenance::try_role(std::uint64_t edit_number) {
   const std::lock_guard lock(mutex_);
   if (stopping_.load()) return false;
-  if (!has_role_ && engine_.medium_->try_maintenance()) has_role_ = true;
   if (has_role_) return true;
+  if (engine_.medium_->try_maintenance()) {
+    has_role_ = engine_.medium_->keeps_maintenance();
+    return true;
+  }
   const base::Instant now = base::now();
   const base::Duration patience = engine_.medium_->maintenance_patience();
   // Edits that come in, or nothing to do for a while: whoever has the lock uses it.

@@ -61,9 +61,11 @@ class Medium {
   // The header once more, for check(). False: `why`.
   virtual bool check_header(std::vector<std::string>& healed, std::string& why) = 0;
 
-  // Who flushes and merges: at most one process of all, if it can be helped. Does not wait.
+  // Who flushes and merges: at most one process of all, if it can be helped. Does not wait. Whether, once it is this
+  // one, it stays so until end_maintenance; else it is asked each time.
   virtual bool try_maintenance() = 0;
   virtual void end_maintenance() = 0;
+  [[nodiscard]] virtual bool keeps_maintenance() const = 0;
   // How long others leave it to that one.
   [[nodiscard]] virtual base::Duration maintenance_patience() const = 0;
 
@@ -76,6 +78,10 @@ class Medium {
   // Requests, their cost, and what else there is to say; added to `stats`.
   virtual void add_stats(Stats& stats) const = 0;
 
+  // Threads of its own, for a handle that writes. `engine` outlives stop().
+  virtual void start_upkeep(Engine& engine) = 0;
+  // Nobody waits for the world any more: calls under way end soon. Then threads are ended.
+  virtual void stop() = 0;
   // The end, after the log's: lets go of everything.
   virtual void leave() = 0;
 };

@@ -37,8 +37,9 @@ enum class LockMode { shared, exclusive };
 
 /// What a reader means to do.
 enum class Reading {
-  again,  ///< here and there, and maybe again
-  once,   ///< in order, and not again: nothing of it need be kept for others
+  again,     ///< here and there, and maybe again
+  once,      ///< in order, and not again: nothing of it need be kept for others
+  original,  ///< the same, and from where it lies, not from a copy: to check it
 };
 
 /// What there is to know of a file without reading it.

@@ -126,10 +126,6 @@ class PosixFile final : public File {
     (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
                           POSIX_FADV_WILLNEED);
   }
-  void wont_read(std::uint64_t offset, std::uint64_t bytes) override {
-    (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
-                          POSIX_FADV_DONTNEED);
-  }
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
     struct flock lock = range(offset, bytes, mode == LockMode::shared ? F_RDLCK : F_WRLCK);
     const IoError error = error_of([&] { return ::fcntl(descriptor_.get(), F_OFD_SETLK, &lock); });
