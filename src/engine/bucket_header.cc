@@ -20,10 +20,11 @@ using storage::Outcome;
 using storage::PutMode;
 
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
-  return {answer.outcome == Outcome::refused ? ErrorCode::read_only : ErrorCode::unavailable,
-          where + ": can't " + doing + ": " + answer.why +
-              (answer.outcome == Outcome::refused ? ". The credentials may not; see docs/s3.md for what they must allow."
-                                                  : ". Nothing was changed.")};
+  return {
+      answer.outcome == Outcome::refused ? ErrorCode::read_only : ErrorCode::unavailable,
+      where + ": can't " + doing + ": " + answer.why +
+          (answer.outcome == Outcome::refused ? ". The credentials may not; see docs/s3.md for what they must allow."
+                                              : ". Nothing was changed.")};
 }
 
 // Everything rests on "if absent": two writers of one name must never both be told that it is theirs.
@@ -50,8 +51,7 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   const std::array<std::string, 3> bodies = {"first", "second", "third"};
   std::array<storage::Answer, 3> answers;
   const auto create = [&](std::size_t i) {
-    answers[i] = storage::persist(
-        deadline, [&] { return bucket.put(key, bodies[i], PutMode::create, {}, deadline); });
+    answers[i] = storage::persist(deadline, [&] { return bucket.put(key, bodies[i], PutMode::create, {}, deadline); });
   };
   {
     storage::RequestGroup group(pool, storage::Urgency::prompt);
@@ -113,8 +113,7 @@ HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
                        const std::string& where, base::Instant deadline) {
   // Not among somebody else's objects.
-  const storage::Listing listing =
-      storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
+  const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
   if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
   for (const storage::ListedObject& object : listing.objects) {
     if (object.key == log::kStoreKey) return;  // made between the two looks
@@ -124,10 +123,11 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
   }
   require_conditions(bucket, pool, where, deadline);
   const std::string bytes = encode_bucket_header(header);
-  const storage::Answer answer = storage::persist(
-      deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
+  const storage::Answer answer =
+      storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
   if (answer.outcome == Outcome::exists) base::probe("engine: another process made the store in the bucket");
-  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists) throw away(where, "make a store here", answer);
+  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
+    throw away(where, "make a store here", answer);
 }
 
 }  // namespace ingot::engine

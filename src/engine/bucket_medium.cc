@@ -49,10 +49,9 @@ class BucketMedium final : public Medium, private Collector::Place {
     if (opening_.outcome == log::BucketOpening::Outcome::no_store) {
       const Options& options = setting_.options;
       if (options.read_only || !options.create) {
-        throw Error(ErrorCode::not_a_store,
-                    setting_.where + " holds no store" +
-                        (options.read_only ? ", and none is made when opening read-only."
-                                           : ", and Options::create is off."));
+        throw Error(ErrorCode::not_a_store, setting_.where + " holds no store" +
+                                                (options.read_only ? ", and none is made when opening read-only."
+                                                                   : ", and Options::create is off."));
       }
       if (opening_.objects != 0) {
         throw Error(ErrorCode::corrupt, setting_.where +
@@ -72,9 +71,10 @@ class BucketMedium final : public Medium, private Collector::Place {
       case HeaderRead::good:
         break;
       case HeaderRead::newer_format:
-        throw Error(ErrorCode::newer_format, setting_.where +
-                                                 ": the store was written by a newer release. Open it with that release "
-                                                 "or a later one; nothing was changed.");
+        throw Error(ErrorCode::newer_format,
+                    setting_.where +
+                        ": the store was written by a newer release. Open it with that release "
+                        "or a later one; nothing was changed.");
       case HeaderRead::damaged:
         throw Error(ErrorCode::not_a_store,
                     setting_.where + ": its object \"store\" is not the header of a store. Nothing was changed.");
@@ -95,8 +95,8 @@ class BucketMedium final : public Medium, private Collector::Place {
     std::set<std::string> unreadable;
     for (;;) {
       if (!std::exchange(looked_, false)) {
-        opening_ = log::open_bucket(*bucket_, pool_, unreadable,
-                                    base::deadline_after(base::now(), setting_.options.deadline));
+        opening_ =
+            log::open_bucket(*bucket_, pool_, unreadable, base::deadline_after(base::now(), setting_.options.deadline));
         looked_ = false;
       }
       why = opening_.why;
@@ -142,9 +142,9 @@ class BucketMedium final : public Medium, private Collector::Place {
     options.grace = header_.grace;
     options.on_message = setting_.on_message;
     options.segment_bytes = setting_.sizes.segment_bytes;
-    std::shared_ptr<log::BucketLog> log = log::open_bucket_log(
-        *bucket_, pool_, std::move(options), sink, base::deadline_after(base::now(), setting_.options.deadline),
-        outcome, why);
+    std::shared_ptr<log::BucketLog> log =
+        log::open_bucket_log(*bucket_, pool_, std::move(options), sink,
+                             base::deadline_after(base::now(), setting_.options.deadline), outcome, why);
     if (log == nullptr) return nullptr;
     const std::lock_guard lock(mutex_);
     log_ = log;
@@ -201,8 +201,7 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   bool check_header(std::vector<std::string>& /*healed*/, std::string& why) override {
     const base::Instant deadline = base::deadline_after(base::now(), setting_.options.deadline);
-    const storage::Got got =
-        storage::persist(deadline, [&] { return bucket_->get(log::kStoreKey, {}, deadline); });
+    const storage::Got got = storage::persist(deadline, [&] { return bucket_->get(log::kStoreKey, {}, deadline); });
     BucketHeader header;
     if (got.outcome != Outcome::done) {
       why = setting_.where + "/store: " + got.why;
@@ -242,7 +241,8 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
 
   void start_upkeep(Engine& engine) override {
-    collector_ = std::make_unique<Collector>(engine, *bucket_, header_.store.store_id, header_.grace, *this);
+    Collector::Place& place = *this;
+    collector_ = std::make_unique<Collector>(engine, *bucket_, header_.store.store_id, header_.grace, place);
     collecting_ = base::Thread("ingot-collect", [this] { collect(); });
   }
 
@@ -328,7 +328,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   std::string held_checkpoint_;
   bool wrote_checkpoint_ = false;  // since the collector looked; under mutex_
   std::string trouble_;            // the collector's
-  storage::RequestPool pool_;  // ends before the bucket, and after whoever uses it
+  storage::RequestPool pool_;      // ends before the bucket, and after whoever uses it
   std::unique_ptr<storage::BucketFiles> files_;
   std::shared_ptr<log::BucketLog> log_;  // under mutex_
   std::unique_ptr<Collector> collector_;
@@ -338,8 +338,7 @@ class BucketMedium final : public Medium, private Collector::Place {
 }  // namespace
 
 std::unique_ptr<Medium> make_bucket_medium(std::unique_ptr<storage::Bucket> bucket,
-                                           std::unique_ptr<storage::DiskCache> cache,
-                                           const Medium::Setting& setting) {
+                                           std::unique_ptr<storage::DiskCache> cache, const Medium::Setting& setting) {
   return std::make_unique<BucketMedium>(std::move(bucket), std::move(cache), setting);
 }
 

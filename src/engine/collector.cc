@@ -131,8 +131,7 @@ std::optional<base::Duration> Collector::begin(const log::Confirmation& known) {
     if (!has_garbage) return {};
   }
   if (!read_checkpoint(key, checkpoint)) return {};
-  const log::Advanced advanced =
-      log::advance_boundary(bucket_, known, name->start - 1, key, store_id_, deadline());
+  const log::Advanced advanced = log::advance_boundary(bucket_, known, name->start - 1, key, store_id_, deadline());
   if (advanced == log::Advanced::unavailable)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't make a boundary");
   if (advanced == log::Advanced::done) base::probe("engine: a boundary was begun");
@@ -245,9 +244,8 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     std::erase_if(engine_.graveyard_, [&](const RemovedRun& removed) { return removed.edit_number <= swept_edit; });
   }
   const base::Instant until = deadline();
-  const storage::Answer answer = storage::persist(until, [&] {
-    return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, until);
-  });
+  const storage::Answer answer = storage::persist(
+      until, [&] { return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, until); });
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't note what was collected: " + answer.why);
   swept_ = std::max(swept_, boundary.number);

@@ -187,8 +187,8 @@ void Engine::throw_read_failure(const std::string& why) const {
     throw Error(ErrorCode::expired,
                 where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
   }
-  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)", "(ETIMEDOUT)", "(ENETUNREACH)",
-                                "(ECANCELED)"}) {
+  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)", "(ETIMEDOUT)",
+                                "(ENETUNREACH)", "(ECANCELED)"}) {
     if (why.find(transient) != std::string::npos) {
       throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Try again; if it stays so, the device has lost it.");
     }

@@ -150,7 +150,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void apply_entry(const log::Entry& entry);
   void apply_mutations(std::string_view mutations, Version version, std::int64_t time_micros);
   void note_session(const SessionRow& row, std::int64_t time_micros);
-  void settle_undecided(const SessionRow& row);
+  void note_kept(const SessionRow& row);
+  void settle_undecided();
   void apply_edit(const Edit& edit);
   void cut_memtable(std::uint64_t segment);
   void publish_state(std::shared_ptr<State> next);
@@ -167,7 +168,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
   std::optional<SessionRow> read_session(const base::Hash128& session) const;
   void count_kept(std::size_t transactions, std::size_t payload_bytes);
-  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt);
+  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt, std::uint64_t slot);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
   [[nodiscard]] Error edit_not_kept(log::Append outcome) const;
@@ -231,11 +232,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::uint32_t usual_group_size_ = 1;   // of durable groups; under append_mutex_
   base::Duration usual_sync_{};          // how long a durable append takes; under append_mutex_
 
-  // commits in a bucket whose callers gave up while an answer was missing, by sequence; all at the slot after the
-  // newest entry, so the next one that is applied decides them
+  // commits in a bucket whose callers gave up while an answer was missing; what is in their slot decides
   struct Attempted {
     base::Hash128 session;
     std::uint64_t sequence = 0;
+    std::uint64_t slot = 0;  // that it was sent for
     bool decided = false;
     Version base_version = 0;  // 0: it did not happen
   };

@@ -15,7 +15,7 @@ void Engine::catch_up() {
   if (broken_down_) require_open();
   switch (outcome) {
     case log::Read::caught_up:
-      return;
+      return settle_undecided();
     case log::Read::gone:
       base::probe("engine: fell behind the log and reloaded from a checkpoint");
       reload_from_checkpoint();
@@ -64,10 +64,11 @@ void Engine::apply_entry(const log::Entry& entry) {
       }
       apply_mutations(mutations, entry.base_version + i, entry.time_micros);
     }
-    note_session({entry.session, entry.sequence, entry.base_version, entry.transaction_count}, entry.time_micros);
+    const SessionRow row{entry.session, entry.sequence, entry.base_version, entry.transaction_count};
+    note_session(row, entry.time_micros);
+    note_kept(row);
     show(entry.base_version + entry.transaction_count - 1, entry.time_micros);
   }
-  settle_undecided({entry.session, entry.sequence, entry.base_version, entry.transaction_count});
 }
 
 void Engine::note_session(const SessionRow& row, std::int64_t time_micros) {
@@ -76,16 +77,23 @@ void Engine::note_session(const SessionRow& row, std::int64_t time_micros) {
                             time_micros + kSessionRowMicros, encode_session(row));
 }
 
-// The entry after those that undecided commits had seen is known, whoever's it is.
-void Engine::settle_undecided(const SessionRow& row) {
-  if (!remote_ || reloading_from_ != nullptr) return;
+// An entry of the log: perhaps one whose caller gave up waiting for it.
+void Engine::note_kept(const SessionRow& row) {
+  if (!remote_) return;
   const std::lock_guard lock(undecided_mutex_);
   for (Attempted& attempted : undecided_) {
-    if (attempted.decided) continue;
+    if (attempted.decided || row.session != attempted.session || row.sequence != attempted.sequence) continue;
     attempted.decided = true;
-    if (row.session == attempted.session && row.sequence == attempted.sequence && row.transactions > 0)
-      attempted.base_version = row.base_version;
+    attempted.base_version = row.base_version;
   }
+}
+
+// The log has gone on: what was sent for a slot that is another's by now never was.
+void Engine::settle_undecided() {
+  if (!remote_) return;
+  const std::uint64_t slot = log().position().slot;
+  const std::lock_guard lock(undecided_mutex_);
+  for (Attempted& attempted : undecided_) attempted.decided |= attempted.slot <= slot;
 }
 
 void Engine::show(Version version, std::int64_t time_micros) {

@@ -342,7 +342,7 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
                 where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
   }
   if (outcome == log::Append::undecided) {
-    leave_undecided(survivors, log().attempt());
+    leave_undecided(survivors, log().attempt(), log().position().slot + 1);
     return outcome;
   }
   if (outcome == log::Append::unavailable) throw unavailable(log().why());
@@ -358,7 +358,7 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
       apply_mutations(request->transaction->mutations.bytes(), request->version, time_micros);
     const SessionRow row{position.session, position.sequence, survivors.front()->version, draft.transaction_count};
     note_session(row, time_micros);
-    settle_undecided(row);
+    settle_undecided();
   } catch (...) {
     break_down_half_way("a commit is in the log and could not be applied");
     return log::Append::kept;
@@ -375,12 +375,13 @@ void Engine::count_kept(std::size_t transactions, std::size_t payload_bytes) {
 }
 
 // Their callers wait no longer, and the answer is missing.
-void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt) {
+void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt,
+                             std::uint64_t slot) {
   base::probe("engine: a commit was left undecided");
   constexpr std::size_t kRememberedMax = 1000;
   {
     const std::lock_guard lock(undecided_mutex_);
-    undecided_.push_back({attempt.session, attempt.sequence, false, 0});
+    undecided_.push_back({attempt.session, attempt.sequence, slot, false, 0});
     if (undecided_.size() > kRememberedMax) undecided_.pop_front();
   }
   const std::string why = where_ + ": " + log().why() +
@@ -429,7 +430,7 @@ log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::siz
   try {
     catch_up();  // from the newest checkpoint
   } catch (const Error&) {
-    leave_undecided(survivors, attempt);
+    leave_undecided(survivors, attempt, ~0ULL);  // rows will tell, once the newest checkpoint can be read
     throw;
   }
   const std::optional<SessionRow> row = read_session(attempt.session);
@@ -664,7 +665,7 @@ void Engine::apply_own_edit(const Edit& edit, const std::vector<std::shared_ptr<
     for (const auto& run : added) open_runs_.emplace(run->summary().name, run);
     apply_edit(edit);
     open_runs_.clear();
-    settle_undecided({});
+    settle_undecided();
   } catch (...) {
     break_down_half_way("an edit is in the log and could not be applied");
     throw;

@@ -68,6 +68,7 @@ std::shared_ptr<Engine> Engine::open_on(
                      self->message(Message::Severity::warning, text);
                    }});
   const base::Instant deadline = base::deadline_after(base::now(), engine->options_.deadline);
+  engine->remote_ = !engine->medium_->deletes_at_once();
   engine->header_ = engine->medium_->find_or_make(engine->healed_by_opening_, deadline);
   engine->open_log();
   return engine;

@@ -94,6 +94,7 @@ struct Position {
   base::Hash128 link;            // hash of the newest entry read
   base::Hash128 session{};       // of the newest entry read, as Entry has them
   std::uint64_t sequence = 0;
+  std::uint64_t slot = 0;  // in a bucket: of the newest entry read, those that say nothing included
 };
 
 struct LogStats {

@@ -29,8 +29,8 @@ inline bool is_settled(Outcome outcome) {
   return false;
 }
 
-/// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the deadline
-/// has passed; at least once. Returns the last answer.
+/// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the
+/// deadline has passed; at least once. Returns the last answer.
 ///   stopped   ends it early when true; may be null
 template <class Request>
 auto persist(base::Instant deadline, Request&& request, const std::function<bool()>& stopped = {}) {
