@@ -17,8 +17,9 @@
 namespace ingot::engine {
 
 namespace {
-// A group takes no more than this beside its first transaction: the log's writes stay short.
-constexpr std::size_t kGroupBytesMax = 1 << 20;
+// A group takes no more than this beside its first transaction: the log's writes stay short, and fit into a slot of a
+// bucket with what is put around them.
+constexpr std::size_t kGroupBytesMax = (1 << 20) - (64 << 10);
 constexpr std::size_t kGroupCountMax = 4096;
 // Nor does it wait, awake, longer than this for others to join, however slow the device is.
 constexpr base::Duration kGatherMax = std::chrono::milliseconds(1);
