@@ -22,6 +22,19 @@ namespace ingot::base {
   X(log_skip_takeover_scan)    /* trust live's tail after a death */                     \
   X(log_skip_parity)           /* write no redundancy */                                 \
   X(log_rewrite_synced_sector) /* do not start a new sector after a sync */              \
+  /* bucket */                                                                           \
+  X(bucket_sign_now)                 /* sign a slot's put with the present */            \
+  X(bucket_skip_reader_boundary)     /* however old, an answer counts */                 \
+  X(bucket_skip_writer_boundary)     /* sign anew, whatever the boundary */              \
+  X(bucket_trust_timeout)            /* not answered: it has not happened */             \
+  X(bucket_trust_absence)            /* not answered, then absent: the same */           \
+  X(bucket_ignore_nonce)             /* a slot that is taken is another's */             \
+  X(bucket_ignore_link)              /* follow an entry of another chain */              \
+  X(bucket_ignore_session_row)       /* collected: it has not happened */                \
+  X(bucket_collect_early)            /* delete as soon as a boundary is made */          \
+  X(bucket_second_collector_no_wait) /* a successor deletes at once */                   \
+  X(bucket_clock_of_one)             /* the last answer's Date is the time */            \
+  X(bucket_reuse_nonce)              /* the same nonce for each attempt */               \
   /* engine */                                                                           \
   X(engine_skip_validation)       /* commit without looking for conflicts */             \
   X(engine_skip_range_validation) /* validate points only */                             \
