@@ -102,6 +102,16 @@ struct LogStats {
   std::uint64_t bytes_written = 0;
   std::uint64_t segment_bytes = 0;  // on disk now, spares included
   std::uint64_t entries_healed = 0;
+  // In a bucket:
+  std::uint64_t appends_kept = 0;
+  std::uint64_t appends_lost = 0;       // to others, after something was sent
+  std::uint64_t appends_undecided = 0;  // the deadline passed without an answer that decides
+  std::uint64_t puts = 0;               // of slots, all deliveries
+  std::uint64_t puts_hedged = 0;        // of them: sent a second time because the first was slow
+  std::uint64_t slots_read = 0;         // gets of slots that were there
+  std::uint64_t slots_absent = 0;       // gets of slots that were not
+  std::uint64_t confirmations = 0;      // of the boundary
+  std::uint64_t tails = 0;              // written
 };
 
 class Log {
