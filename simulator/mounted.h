@@ -29,6 +29,9 @@ class Mounted final : public storage::Directory {
                        std::unique_ptr<storage::SharedMemory>& memory) override {
     return disk_.map(path, bytes, memory);
   }
+  storage::IoError status(std::string_view path, storage::FileStatus& status) override {
+    return disk_.status(path, status);
+  }
   storage::IoError free_bytes(std::uint64_t& bytes) override { return disk_.free_bytes(bytes); }
   [[nodiscard]] std::string where() const override { return disk_.where(); }
 

@@ -52,7 +52,10 @@ namespace ingot::base {
   X(run_ignore_checksum)       /* believe a damaged block */                             \
   X(run_stale_parity)          /* parity that does not match */                          \
   X(run_filter_false_negative) /* the filter denies a key it has */                      \
-  X(run_skip_sync)             /* name a run in an edit before it is synced */
+  X(run_skip_sync)             /* name a run in an edit before it is synced */           \
+  /* files in a bucket */                                                                \
+  X(cache_ignore_checksum) /* believe a damaged chunk of the disk cache */               \
+  X(upload_trust_silence)  /* an upload whose end was not answered counts as finished */
 
 enum class Break : std::uint32_t {
 #define INGOT_BREAK_NAME(name) name,
