@@ -44,8 +44,6 @@ endif()
 function(ingot_component name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
-  # Until the log in a bucket is there, which they need.
-  list(FILTER sources EXCLUDE REGEX "engine/(bucket_medium|bucket_header|collector)\\.cc$")
   foreach(variant "" "_testing")
     if(variant STREQUAL "_testing" AND NOT INGOT_TESTS)
       continue()

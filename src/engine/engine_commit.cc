@@ -382,7 +382,7 @@ void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log
   constexpr std::size_t kRememberedMax = 1000;
   {
     const std::lock_guard lock(undecided_mutex_);
-    undecided_.push_back({attempt.session, attempt.sequence, slot, false, 0});
+    undecided_.push_back({attempt.session, attempt.sequence, slot});
     if (undecided_.size() > kRememberedMax) undecided_.pop_front();
   }
   const std::string why = where_ + ": " + log().why() +
@@ -410,6 +410,12 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
         throw Error(ErrorCode::invalid_argument,
                     where_ + ": outcome() of a commit of another handle, or one of more than a thousand ago");
       }
+      if (found->slot == kNeverSettled) {
+        throw Error(ErrorCode::expired,
+                    where_ +
+                        ": what became of that commit can't be known any more: this machine is a copy of another "
+                        "that went on meanwhile. Look at the data.");
+      }
       if (found->decided && found->base_version == 0) return {};
       if (found->decided) return found->base_version + undecided.ordinal_;
     }
@@ -431,12 +437,16 @@ log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::siz
   try {
     catch_up();  // from the newest checkpoint
   } catch (const Error&) {
-    leave_undecided(survivors, attempt, ~0ULL);  // rows will tell, once the newest checkpoint can be read
+    leave_undecided(survivors, attempt, kInCheckpoint);  // rows will tell, once the newest checkpoint can be read
     throw;
   }
   const std::optional<SessionRow> row = read_session(attempt.session);
-  if (!row || row->sequence != attempt.sequence || base::broken(base::Break::engine_ignore_session_row))
-    return log::Append::lost;
+  const RowSays says = row_says(row, attempt.sequence);
+  if (says == RowSays::not_kept || base::broken(base::Break::engine_ignore_session_row)) return log::Append::lost;
+  if (says == RowSays::unknown) {
+    leave_undecided(survivors, attempt, kNeverSettled);
+    return log::Append::undecided;
+  }
   base::probe("engine: a commit whose slot was collected had happened");
   for (std::size_t i = 0; i < survivors.size(); ++i) {
     survivors[i]->version = row->base_version + i;
@@ -622,8 +632,13 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     for (std::size_t i = 0; i < edit.removed.size(); ++i) {
       if ((first + static_cast<std::ptrdiff_t>(i))->id != edit.removed[i]) return false;
     }
+    std::optional<storage::BucketDate> until;
     for (const runs::RunSummary& summary : edit.added) {
-      if (medium_->may_adopt(summary.name) || base::broken(base::Break::bucket_adopt_old_run)) continue;
+      const std::optional<storage::BucketDate> one = medium_->adoptable_until(summary.name);
+      if (one && (!until || *one < *until)) until = one;
+    }
+    if (base::broken(base::Break::bucket_adopt_old_run)) until.reset();
+    if (until && std::chrono::microseconds(until->time_since_epoch()).count() < clock_micros()) {
       base::probe("engine: an edit came too late for the runs that it names");
       throw Error(ErrorCode::unavailable, where_ + ": runs were written so long ago that they may be collected by now");
     }
@@ -639,6 +654,7 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     draft.kind = log::EntryKind::edit;
     draft.time_micros = std::max(clock_micros(), log().position().time_micros);
     draft.parts = {&part, 1};
+    draft.sign_until = until;
     const log::Append outcome = append(draft, deadline);
     if (outcome == log::Append::collected) {
       catch_up();  // from the newest checkpoint: if the edit is in it, its runs are there

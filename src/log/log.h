@@ -9,6 +9,7 @@
 // stats may be called by any thread at any time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,6 +65,9 @@ struct Draft {
   std::span<const std::string_view> parts;
   bool new_segment = false;  // begins a segment of its own, so that the memtable before it can be flushed
   bool durable = true;       // sync before it is published and `kept` is returned
+  // In a bucket, of an edit that names runs: it is not signed with a date after this, for they may be collected some
+  // time after that.
+  std::optional<std::chrono::sys_seconds> sign_until{};
   bool frees_space = false;  // it only erases: on a full disk it may use what is kept in reserve, as edits do
 };
 
