@@ -20,11 +20,11 @@ using storage::Outcome;
 using storage::PutMode;
 
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
-  return {
-      answer.outcome == Outcome::refused ? ErrorCode::read_only : ErrorCode::unavailable,
-      where + ": can't " + doing + ": " + answer.why +
-          (answer.outcome == Outcome::refused ? ". The credentials may not; see docs/s3.md for what they must allow."
-                                              : ". Nothing was changed.")};
+  return {ErrorCode::unavailable,
+          where + ": can't " + doing + ": " + answer.why +
+              (answer.outcome == Outcome::refused
+                   ? ". If that stays so, the credentials may not: docs/s3.md has what they must allow."
+                   : ". Nothing was changed.")};
 }
 
 // Everything rests on "if absent": two writers of one name must never both be told that it is theirs.
@@ -41,9 +41,10 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   };
   storage::Got got = get(key);
   if (got.outcome == Outcome::refused) {
-    throw Error(ErrorCode::read_only, where + ": reading an object that does not exist is refused (" + got.why +
-                                          "): the credentials need s3:ListBucket, so that what is missing can be told "
-                                          "from what is forbidden. See docs/s3.md.");
+    throw Error(ErrorCode::unavailable,
+                where + ": reading an object that does not exist is refused (" + got.why +
+                    "). If that stays so, the credentials need s3:ListBucket, so that what is missing can be told from "
+                    "what is forbidden. See docs/s3.md.");
   }
   if (got.outcome != Outcome::absent) throw away(where, "look into the bucket", got);
 

@@ -46,6 +46,13 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   StoreHeader find_or_make(std::vector<std::string>& /*healed*/, base::Instant deadline) override {
     look(deadline);
+    // Somebody may be making it just now.
+    constexpr int kLooksMax = 3;
+    for (int looks = 1;
+         looks < kLooksMax && opening_.outcome == log::BucketOpening::Outcome::no_store && opening_.objects != 0;
+         ++looks) {
+      look(deadline);
+    }
     if (opening_.outcome == log::BucketOpening::Outcome::no_store) {
       const Options& options = setting_.options;
       if (options.read_only || !options.create) {
