@@ -133,6 +133,14 @@ void Bucket::befall(Fault fault, Chance& dice, Course& course) {
     case Fault::outage:
       outage_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
       return;
+    case Fault::no_connection:
+      no_connection_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
+      return;
+    case Fault::wrong_date: {
+      const auto apart = std::chrono::seconds(dice.magnitude(10 * 60, 72 * 3600));
+      course.skew = coin ? apart : -apart;
+      break;
+    }
     case Fault::expired_credentials:
       expiry_ = {scheduler_.time() + draw_duration(dice, kSecond, kHour), only};
       return;
@@ -153,6 +161,12 @@ void Bucket::befall_by_period(Chance& dice, Course& course) {
     course.arrives = dice.one_in(16);  // a way there, and none back
     course.is_silent = true;
     struck(Fault::outage);
+  } else if (no_connection_.covers(sender, now)) {
+    course.arrives = course.is_silent = false;
+    course.again.reset();
+    course.inside = course.back = base::Duration(kMillisecond);
+    course.instead = {Outcome::unsent, "connection refused"};
+    struck(Fault::no_connection);
   } else if (expiry_.covers(sender, now)) {
     course.arrives = false;
     course.again.reset();  // a copy has the same credentials
@@ -250,7 +264,7 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
     got.outcome = course.instead->outcome;
     got.why = course.instead->why;
     got.retry_after = course.instead->retry_after;
-    if (got.outcome != Outcome::unanswered) got.date = date_at(handled);
+    if (got.outcome != Outcome::unanswered && got.outcome != Outcome::unsent) got.date = date_at(handled);
   }
   Answer& said = flight.reply->got;
   if (said.date.has_value()) *said.date -= course.skew;
@@ -296,8 +310,9 @@ Bucket::Reply Bucket::handle(const Request& request, base::Instant arrived, base
     say(Outcome::exists, "412 PreconditionFailed");
   } else if (request.verb == Verb::create || request.verb == Verb::replace) {
     objects_.insert_or_assign(request.key, Object{request.bytes, date_at(now)});
+    if (on_change_) on_change_(request.key, &request.bytes);
   } else if (request.verb == Verb::remove) {
-    objects_.erase(request.key);
+    if (objects_.erase(request.key) != 0 && on_change_) on_change_(request.key, nullptr);
   } else if (request.verb == Verb::list) {
     handle_list(request, reply);
   } else if (found == objects_.end()) {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,11 +37,17 @@ class Bucket final : public storage::Bucket {
   /// What befalls requests from now on. A good bucket to begin with.
   void set_faults(const BucketProfile& profile) { profile_ = profile; }
   /// Whether outages, storms and expiries that have begun are over.
-  void end_periods() { outage_ = storm_ = expiry_ = {}; }
+  void end_periods() { outage_ = no_connection_ = storm_ = expiry_ = {}; }
   /// As some emulators do: "if absent" is not looked at.
   void set_ignores_conditions(bool ignores) { ignores_conditions_ = ignores; }
   /// As S3 does where the bucket may not be listed: 403 instead of 404.
   void set_hides_absence(bool hides) { hides_absence_ = hides; }
+
+  /// Called, with the host's memory, when an object was put (its bytes) or removed (null), whoever asked for it and
+  /// whatever is heard of it. May fail the seed, and ask for nothing.
+  void on_change(std::function<void(std::string_view key, const std::string* bytes)> listener) {
+    on_change_ = std::move(listener);
+  }
 
   // For scenarios: what there is now, without a step or a fault. From the director, or an action.
   [[nodiscard]] std::vector<std::string> keys();  ///< sorted
@@ -128,7 +135,7 @@ class Bucket final : public storage::Bucket {
     bool again_answers = false;
     base::Duration stall{};
     bool stalls_first = false;  // else while the request is under way
-    std::chrono::seconds skew;  // how far the Date of the answer is behind
+    std::chrono::seconds skew;  // how far the Date of the answer is behind (negative: ahead)
     std::size_t page_max;       // of a listing
   };
 
@@ -173,7 +180,9 @@ class Bucket final : public storage::Bucket {
   std::map<std::uint64_t, Flight> flights_;
   std::map<std::pair<base::Instant, std::uint64_t>, Delivery> deliveries_;  // by when each is handled
   storage::BucketCounts counts_;
+  std::function<void(std::string_view, const std::string*)> on_change_;
   Period outage_;
+  Period no_connection_;
   Period storm_;
   Period expiry_;
 };

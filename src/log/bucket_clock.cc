@@ -29,6 +29,8 @@ std::int64_t median(std::array<std::int64_t, N> values, std::size_t count) {
 }  // namespace
 
 void BucketClock::add(const DateSample& sample) {
+  // Whoever stood still meanwhile does not know when it was answered.
+  if (sample.answered - sample.sent > kRoundTripMax && count_ != 0) return;
   offsets_[count_ % kSamples] = offset_of(sample);
   ++count_;
 }
