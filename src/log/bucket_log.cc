@@ -301,7 +301,9 @@ Log::Attempt BucketLogHandle::attempt() const {
 Position BucketLogHandle::position() const {
   if (is_child()) return {};
   const Lock lock(shared_->mutex);
-  return position_;
+  Position position = position_;
+  position.slot = consumed_;
+  return position;
 }
 
 std::uint64_t BucketLogHandle::slot() const {

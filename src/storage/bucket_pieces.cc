@@ -206,6 +206,9 @@ void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_
     hints.push_back({range, how});
     if (how == Reading::again) return;
     const Range chunks{round_down(range.begin, kChunk), round_up(range.end, kChunk)};
+    if (how == Reading::original) {
+      take_out_if(*object, chunks, [](const Piece& piece) { return piece.how != Reading::original; });
+    }
     if (!make_room(chunks.end - chunks.begin)) {
       base::probe("bucket files: no room to read ahead");
       return;
@@ -219,25 +222,19 @@ void BucketPieces::wont_read(Object& object, std::uint64_t offset, std::uint64_t
   const Lock lock(mutex_);
   const std::uint64_t end = offset + bytes;
   std::erase_if(object.hints, [&](const Hint& hint) { return hint.range.begin < end && offset < hint.range.end; });
-  std::vector<PiecePointer> gone;
-  for (const auto& [begin, piece] : object.pieces) {
-    if (piece->how != Reading::again && begin < end && offset < piece->range.end) gone.push_back(piece);
-  }
-  for (const PiecePointer& piece : gone) {
-    piece->is_wanted = false;
-    if (piece->state != Piece::State::running) take_out(*piece);
-  }
+  // One that is under way serves whoever waits for it, and is not kept then.
+  take_out_if(object, {offset, end}, [](Piece& piece) {
+    if (piece.how == Reading::again) return false;
+    piece.is_wanted = false;
+    return piece.state != Piece::State::running;
+  });
 }
 
 void BucketPieces::distrust(Object& object, std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t end = offset + bytes;
   {
     const Lock lock(mutex_);
-    std::vector<PiecePointer> gone;
-    for (const auto& [begin, piece] : object.pieces) {
-      if (begin < end && offset < piece->range.end) gone.push_back(piece);
-    }
-    for (const PiecePointer& piece : gone) take_out(*piece);
+    take_out_if(object, {offset, end}, [](const Piece&) { return true; });
   }
   if (object.cached == nullptr) return;
   for (std::uint64_t chunk = offset / kChunk; chunk * kChunk < end; ++chunk) object.cached->drop(chunk);
@@ -287,6 +284,15 @@ void BucketPieces::take_out(Piece& piece) {
   const auto found = pieces.find(piece.range.begin);
   if (piece.state == Piece::State::done) kept_.remove(found->second);
   pieces.erase(found);
+}
+
+template <class Which>
+void BucketPieces::take_out_if(Object& object, Range range, Which which) {
+  std::vector<PiecePointer> gone;
+  for (const auto& [begin, piece] : object.pieces) {
+    if (begin < range.end && range.begin < piece->range.end && which(*piece)) gone.push_back(piece);
+  }
+  for (const PiecePointer& piece : gone) take_out(*piece);
 }
 
 BucketPieces::PiecePointer BucketPieces::find_or_make(const std::shared_ptr<Object>& object, std::uint64_t at,
