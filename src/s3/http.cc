@@ -106,17 +106,8 @@ class HeaderList {
   curl_slist* list_ = nullptr;
 };
 
-}  // namespace
-
-std::string_view HttpAnswer::header(std::string_view name) const {
-  for (const Header& header : headers) {
-    if (header.name == name) return header.value;
-  }
-  return {};
-}
-
 // One request on one connection.
-class HttpClient::Transfer {
+class Transfer {
  public:
   Transfer(CURL* handle, const HttpRequest& request, const std::string& ca_bundle)
       : handle_(handle), request_(request) {
@@ -294,6 +285,15 @@ class HttpClient::Transfer {
   bool too_long_ = false;
   std::array<char, CURL_ERROR_SIZE> error_{};
 };
+
+}  // namespace
+
+std::string_view HttpAnswer::header(std::string_view name) const {
+  for (const Header& header : headers) {
+    if (header.name == name) return header.value;
+  }
+  return {};
+}
 
 HttpClient::HttpClient(std::string ca_bundle)
     : ca_bundle_(std::move(ca_bundle)), generation_(base::fork_generation()) {}

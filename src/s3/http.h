@@ -81,7 +81,6 @@ class HttpClient {
   HttpAnswer perform(const HttpRequest& request);
 
  private:
-  class Transfer;
   struct Idle {
     void* connection;  // a CURL handle, which keeps its connection
     base::Instant since;

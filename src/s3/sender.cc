@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kRenewSessionBefore{90};
 constexpr std::string_view kFirstRegion = "us-east-1";
 constexpr std::string_view kTokenHeader = "x-amz-security-token";
 
-Configuration checked(const Location& location, Configuration configuration) {
+Configuration checked_configuration(const Location& location, Configuration configuration) {
   (void)plan_credentials(configuration.environment, load_profile(configuration.environment));
   if (!location.is_express() || configuration.s3_endpoint) return configuration;
   if (express_zone(location.bucket).empty()) {
@@ -47,7 +47,7 @@ Configuration checked(const Location& location, Configuration configuration) {
 
 Sender::Sender(Location location, Configuration configuration)
     : location_(std::move(location)),
-      configuration_(checked(location_, std::move(configuration))),
+      configuration_(checked_configuration(location_, std::move(configuration))),
       http_(configuration_.ca_bundle),
       credentials_([this](base::Instant deadline) { return load_credentials(configuration_, http_, deadline); }, clock_,
                    kRenewBefore),

@@ -186,9 +186,9 @@ TEST_F(HttpTest, AnAnswerThatIsTooLongIsNone) {
 
 TEST_F(HttpTest, AResetBeforeTheRequestOrAfterItIsNoAnswer) {
   server_.reset_next(1);
-  HttpAnswer got = put("x");
-  EXPECT_EQ(got.kind, Kind::unanswered);
-  EXPECT_EQ(got.sendings, 1U);
+  HttpAnswer got = put("x");  // the reset may come before the request, or under it
+  EXPECT_EQ(got.kind, got.sendings == 0 ? Kind::unsent : Kind::unanswered);
+  EXPECT_LE(got.sendings, 1U);
   EXPECT_EQ(server_.requests().size(), 0U);
   for (const Then then : {Then::reset, Then::close}) {
     react({{"", then}});
