@@ -168,7 +168,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
   std::optional<SessionRow> read_session(const base::Hash128& session) const;
   void count_kept(std::size_t transactions, std::size_t payload_bytes);
-  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt, std::uint64_t slot);
+  void note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot);
+  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
   [[nodiscard]] Error edit_not_kept(log::Append outcome) const;
