@@ -84,8 +84,7 @@
 //   [15] docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html: five minutes, x-amz-s3session-token.
 //   [16] docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
 //   [17] docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: the date of an object in parts is that of
-//   its
-//        upload's initiation. Ceph's was measured; the others' is ours.
+//        its upload's initiation. Ceph's was measured; the others' is ours.
 #pragma once
 
 #include <cstdint>
