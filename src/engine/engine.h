@@ -120,6 +120,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   [[nodiscard]] const std::string& where() const { return where_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const Sizes& sizes() const { return sizes_; }
   [[nodiscard]] Medium& medium() const { return *medium_; }
   [[nodiscard]] const StoreHeader& header() const { return header_; }
   void message(Message::Severity severity, const std::string& text) const;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "engine/directory_target.h"
 #include "ingot/error.h"
 #include "storage/memory_directory.h"
 #include "storage/posix_directory.h"
@@ -102,7 +103,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
   return open_directory_at(where);
 }
 
-std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
+std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes& sizes) {
   if (where.empty() || where == ":memory:" || where.starts_with("s3://")) {
     throw Error(ErrorCode::invalid_argument, "copy to \"" + where + "\": name a directory that does not exist yet");
   }
@@ -116,7 +117,7 @@ std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
     throw Error(ErrorCode::invalid_argument,
                 "copy to " + where + ": it is a file. Name a directory that does not exist yet.");
   }
-  return open_directory_at(where);
+  return make_directory_target(open_directory_at(where), where, sizes);
 }
 
 }  // namespace ingot::engine
