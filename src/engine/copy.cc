@@ -43,7 +43,6 @@ class NewFile {
     if (!error) file_.reset();
     return error;
   }
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
   storage::Directory& directory_;
@@ -141,7 +140,6 @@ class StoreCopy {
     const runs::RunSummary& summary = run->summary();
     if (!there_.contains(summary.name)) {
       if (copy_bytes(*run) == runs::Passed::damaged) return rewrite(run, files);
-      there_.emplace(summary.name, false);
     }
     files.push_back(summary);
   }
@@ -151,16 +149,22 @@ class StoreCopy {
     NewFile file(target_.files(), path);
     require(file.begin(), path);
     const std::uint64_t before = figures_.done;
+    std::uint64_t untold = 0;  // the last piece is done when the file is
     storage::IoError error;
     const runs::Passed passed = run.pass_bytes([&](std::string_view bytes) {
       error = file.append(bytes);
-      if (!error) tell(bytes.size());
+      tell(std::exchange(untold, bytes.size()));
       return !error;
     });
     if (passed == runs::Passed::failed) engine_.throw_read_failure(run.why());
     require(error, path);
-    if (passed == runs::Passed::all) require(file.finish(), path);
-    if (passed == runs::Passed::damaged) figures_.done = before;
+    if (passed == runs::Passed::damaged) {
+      figures_.done = before;
+      return passed;
+    }
+    require(file.finish(), path);
+    there_.emplace(run.summary().name, false);
+    tell(untold);
     return passed;
   }
 
