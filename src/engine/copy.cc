@@ -221,22 +221,25 @@ class StoreCopy {
 void copy_store(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress) {
   target.take(engine.header());
   StoreCopy copy(engine, target, progress);
-  HeldView held;
+  engine.refresh(true);
+  HeldView held = engine.hold();
   for (int snapshots = 1;; ++snapshots) {
-    engine.refresh(true);
-    const HeldView newest = engine.hold();
-    const bool is_newer = held.state == nullptr || newest.state->edit_number != held.state->edit_number;
-    held = newest;
+    std::optional<Error> expired;
     try {
       return copy.copy(held);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::expired || !is_newer || snapshots == kSnapshotsMax) throw;
-      base::probe("engine: a copy went on with a newer snapshot");
+      if (error.code() != ErrorCode::expired || snapshots == kSnapshotsMax) throw;
+      expired = error;
     } catch (const OutputFailed& failure) {
-      throw Error(ErrorCode::unavailable, std::string("copy to ") + failure.what() +
-                                              ". What is there is kept: run it again when that is mended, and it goes "
-                                              "on.");
+      throw Error(ErrorCode::unavailable,
+                  std::string("copy to ") + failure.what() +
+                      ". What is there is kept: run it again when that is mended, and it goes on.");
     }
+    engine.refresh_state();
+    HeldView newer = engine.hold();
+    if (newer.state->edit_number == held.state->edit_number) throw *expired;
+    base::probe("engine: a copy went on with a newer snapshot");
+    held = std::move(newer);
   }
 }
 

@@ -12,6 +12,9 @@
 #include "engine/engine.h"
 #include "engine/run_output.h"
 #include "ingot/error.h"
+#include "ingot/options.h"
+#include "log/directory_log.h"
+#include "log/live.h"
 
 namespace ingot::engine {
 
@@ -80,11 +83,13 @@ class DirectoryTarget final : public CopyTarget {
     header.made_micros = base::wall_micros();
     require(directory_->sync_directory("runs"));
     require(write_checkpoint(*directory_, header.store_id, checkpoint));
+    make_log(header.store_id, checkpoint.start);
     require(write_store_header(*directory_, header));  // from here on it is a store
     require(directory_->remove(kCopyingMark));
+    require(directory_->sync_directory(""));
     mark_.reset();
-    // Opened once: that makes its log, so that it can be opened read-only, and shows that it opens.
-    Engine::open(std::move(directory_), where_, {}, sizes_)->close();
+    // Opened once, which shows that it opens.
+    Engine::open(std::move(directory_), where_, {.read_only = true}, sizes_)->close();
   }
 
  private:
@@ -101,6 +106,24 @@ class DirectoryTarget final : public CopyTarget {
                                              "then. Name a directory that does not exist yet."};
   }
 
+  // Who opens it read-only can't.
+  void make_log(const base::Hash128& store_id, const log::Start& start) {
+    const log::Live::Opened opened =
+        log::Live::open(*directory_, store_id, base::deadline_after(base::now(), Options().deadline));
+    require(opened.error);
+    log::DirectoryLogOptions options;
+    options.store_id = store_id;
+    options.start = start;
+    options.segment_bytes = sizes_.segment_bytes;
+    log::Read outcome = log::Read::caught_up;
+    std::string why;
+    const std::unique_ptr<log::Log> log = log::open_directory_log(
+        *directory_, *opened.live, options, [](const log::Entry&) {}, outcome, why);
+    if (log == nullptr)
+      throw Error(ErrorCode::unavailable, "copy to " + where_ + ": " + why + ". Run it again, and it goes on.");
+    log->close();
+  }
+
   // Whether a whole store is there (then header_ is its), which is a copy that kept its mark. Throws if it may not be
   // touched.
   bool look() {
@@ -112,7 +135,11 @@ class DirectoryTarget final : public CopyTarget {
     if (place == Place::failed) throw Error(ErrorCode::unavailable, "copy to " + why);
     const bool whole = place != Place::empty && place != Place::other;
     if (std::find(names.begin(), names.end(), kCopyingMark) != names.end()) return whole;
-    if (whole) throw taken();
+    if (whole) {
+      // The copy that took the mark away may have been killed before that was durable.
+      (void)directory_->sync_directory("").code();
+      throw taken();
+    }
     if (place == Place::empty) return false;
     throw Error(ErrorCode::invalid_argument, "copy to " + why + ". Name a directory that does not exist yet.");
   }

@@ -50,6 +50,11 @@ Opened open_source(const Disk& disk, bool salvage = false) {
   return open_store(disk, options);
 }
 
+// As a user who may not write to it: it pins nothing.
+Opened open_to_read(const Disk& disk) {
+  return Engine::open(std::make_unique<DamageableDirectory>(disk, false), "/damaged", {.read_only = true});
+}
+
 struct Full {
   std::string value;
   Version version;
@@ -192,6 +197,32 @@ TEST_F(Copying, GoesOnWithASourceThatHasMovedOn) {
   EXPECT_EQ(copy_to(source, target).found, 0U);
   for (const std::string& path : left) EXPECT_EQ(target->file(path), nullptr);
   expect_whole(target, wanted);
+}
+
+TEST_F(Copying, GoesOnWithANewerSnapshotIfTheFilesOfAHandleThatPinsNothingAreRemoved) {
+  const Disk disk = log_->copy();
+  disk->refuse_runs(false);
+  const Opened writer = open_store(disk);
+  const Opened reader = open_to_read(disk);
+  const std::set<std::string> before = runs_on(disk);
+  const auto target = std::make_shared<DamageableDisk>();
+  bool merged = false;
+  copy_to(reader, target, [&](const CopyFigures&) {
+    if (std::exchange(merged, true)) return false;
+    writer->settle();
+    while (runs_on(disk).size() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return false;
+  });
+  EXPECT_EQ(base::probe_count("engine: a copy went on with a newer snapshot"), 1U);
+  expect_whole(target);
+  // If nobody has removed them for a newer one, no newer one has them.
+  for (const std::string& path : runs_on(disk)) ASSERT_FALSE(DamageableDirectory(disk).remove(path));
+  try {
+    copy_to(open_to_read(disk), std::make_shared<DamageableDisk>());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::expired) << error.what();
+  }
 }
 
 TEST_F(Copying, OfAStoreWithADamagedRunIsSound) {
