@@ -38,11 +38,9 @@ class DirectoryTarget final : public CopyTarget {
       throw Error(ErrorCode::invalid_argument, "copy to " + where_ + ": that is the store which is to be copied.");
     if (whole) {
       base::probe("engine: a copy that was whole but for its mark was begun anew");
-      // First, and durably: without it nothing of the rest is a store's.
-      require(directory_->remove("store"));
-      require(directory_->sync_directory(""));
+      require(directory_->remove("store"));  // first: without it nothing of the rest is a store's
     }
-    require(make_folders(*directory_));  // syncs the mark's name, too
+    require(make_folders(*directory_));  // makes both changes of names durable
     for (const std::string_view folder : {"log", "checkpoints"}) {
       std::vector<std::string> files;
       require(directory_->list(folder, files));

@@ -184,8 +184,7 @@ TEST_F(Copying, GoesOnWithASourceThatHasMovedOn) {
   Disk target = interrupted_copy(open_source(disk));
   const std::set<std::string> left = runs_on(target);
   ASSERT_EQ(left.size(), 3U);
-  disk->refuse_runs(false);
-  const Opened source = open_store(disk);
+  const Opened source = open_store(disk);  // which can't merge anything yet
   History history;
   fill(source, history, 7);
   const std::map<std::string, Full> wanted = all_of(source);
@@ -193,10 +192,28 @@ TEST_F(Copying, GoesOnWithASourceThatHasMovedOn) {
   expect_whole(target, wanted);
   // All of them merged meanwhile: what was there is of no use, and gone.
   target = interrupted_copy(source);
+  disk->refuse_runs(false);
   source->settle();
   EXPECT_EQ(copy_to(source, target).found, 0U);
   for (const std::string& path : left) EXPECT_EQ(target->file(path), nullptr);
   expect_whole(target, wanted);
+}
+
+TEST_F(Copying, OfAnotherStoreReplacesWhatWasLeft) {
+  const auto disk = std::make_shared<DamageableDisk>();
+  const Opened other = open_store(disk);
+  History history;
+  fill(other, history, 1);
+  for (const bool whole : {false, true}) {
+    Disk target = interrupted_copy(open_source(log_->copy()));
+    if (whole) {
+      copy_to(open_source(log_->copy()), target);
+      std::unique_ptr<storage::File> mark;
+      ASSERT_FALSE(DamageableDirectory(target).open("copying", storage::OpenMode::create, mark));
+    }
+    EXPECT_EQ(copy_to(other, target).found, 0U);
+    expect_whole(target, all_of(other));
+  }
 }
 
 TEST_F(Copying, GoesOnWithANewerSnapshotIfTheFilesOfAHandleThatPinsNothingAreRemoved) {
