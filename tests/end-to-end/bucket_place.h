@@ -1,9 +1,7 @@
-// A bucket of a real S3 server for each test, what processes must know to find it, and what is in it. Without such a
-// server the tests are skipped, and say so.
+// A store in a bucket of a real S3 server: where it is, what processes must know to find it, and which objects it has.
 #pragma once
 
-#include <gtest/gtest.h>
-
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,19 +9,19 @@
 #include "child.h"
 #include "proxy.h"
 #include "storage/bucket.h"
+#include "support/ceph.h"
 #include "support/temporary_directory.h"
 
 namespace ingot::testing {
 
-class BucketTest : public ::testing::Test {
+class BucketTest : public CephTest {
  protected:
   // This process's environment, and so its children's, leads to the server, and to nobody's own credentials.
   void SetUp() override;
 
-  [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
-  [[nodiscard]] const std::string& bucket() const { return bucket_; }
+  [[nodiscard]] const std::string& endpoint() const { return place().endpoint; }
   [[nodiscard]] std::string store(const std::string& prefix = "store") const {
-    return "s3://" + bucket_ + "/" + prefix;
+    return "s3://" + bucket() + "/" + prefix;
   }
   // For a child that is to go through a proxy, and (if it is named) with a cache of its own.
   [[nodiscard]] static Arguments through(const Proxy& proxy);
@@ -35,11 +33,10 @@ class BucketTest : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> objects(const std::string& store, const std::string& prefix = "") const;
 
   TemporaryDirectory directory_;
-
- private:
-  std::string endpoint_;
-  std::string bucket_;
 };
+
+// Leads this process's environment to a server, and to nobody's own credentials.
+void lead_to(const S3Place& place, const TemporaryDirectory& home);
 
 // Sets this process's environment to lead through a proxy while it lives: for stores that the test itself opens.
 class Through {
