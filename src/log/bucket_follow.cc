@@ -147,7 +147,9 @@ bool BucketLogHandle::digest_confirmation(const Call<Confirmed>& call, std::uint
     confirms_done_ = number;
   }
   while (!bulk_.empty() && bulk_.front().first <= confirmation_.slot) bulk_.pop_front();
-  if (confirmation_.slot > end_.slot && !base::broken(base::Break::bucket_skip_reader_boundary)) set_gone();
+  const bool looks = !base::broken(base::Break::bucket_skip_reader_boundary) &&
+                     !(is_deciding_ && base::broken(base::Break::bucket_skip_writer_boundary));
+  if (confirmation_.slot > end_.slot && looks) set_gone();
   return confirms_done_ == number;
 }
 

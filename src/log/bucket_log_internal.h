@@ -119,7 +119,7 @@ class BucketLogHandle final : public BucketLog {
     std::string name;  // empty: it is in the slot itself
     base::Hash128 hash{};
     std::uint64_t bytes = 0;
-    storage::BucketDate date{};  // it was not put before this
+    storage::BucketDate date{};  // when it was put
   };
 
   // One append.
@@ -140,7 +140,8 @@ class BucketLogHandle final : public BucketLog {
     base::Instant again_at = base::kNever;  // although others are under way
     std::size_t hedges = 0;
     int denials = 0;                                  // it was taken, and then absent
-    std::optional<storage::BucketDate> payload_date;  // of a payload in bulk, see PutPayload
+    std::optional<storage::BucketDate> payload_date;  // of a payload in bulk
+    bool is_stale = false;                            // that is so old that it must not be named
     storage::BackOff back_off;
   };
 
@@ -226,6 +227,7 @@ class BucketLogHandle final : public BucketLog {
 
   // bucket_append.cc
   Append begin_append(Lock& lock, const Draft& draft, base::Instant deadline);
+  Append append_in_bulk(Lock& lock, const Draft& draft, std::uint64_t bytes, base::Instant deadline);
   ArrivedEntry make_entry(SlotKind kind, const Draft& draft, const PutPayload& payload);
   Append decide(Lock& lock, Tried& tried, base::Instant deadline);
   std::optional<Append> decided(Tried& tried);
@@ -242,6 +244,9 @@ class BucketLogHandle final : public BucketLog {
   void wait_for_turn(Lock& lock, base::Instant deadline);
 
   // bucket_background.cc
+  bool send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
+                    base::Instant deadline);
+  bool is_plausible_at_last(Lock& lock, const DateSample& sample, base::Instant deadline);
   bool put_payload(Lock& lock, const std::shared_ptr<const std::string>& payload, const base::Hash128& hash,
                    base::Instant deadline);
   [[nodiscard]] bool is_fresh(storage::BucketDate payload) const;
@@ -322,6 +327,7 @@ class BucketLogHandle final : public BucketLog {
   std::vector<std::string> to_say_;
 
   // The owner's appends.
+  bool is_deciding_ = false;
   std::uint64_t sequence_ = 0;
   std::uint64_t undecided_slot_ = 0;   // an attempt at this slot was given up, and may be there
   std::uint64_t turn_taken_ = 0;       // the slot for which it was waited already
