@@ -278,7 +278,7 @@ void Scheduler::after_steps(std::uint64_t steps, std::function<void()> action) {
 void Scheduler::pause(Process& process, base::Duration duration) {
   report_.count(Fault::pause);
   trace_.event("pause", process.number_, static_cast<std::uint64_t>(duration.count()));
-  process.paused_until_ = base::deadline_after(now_, duration);
+  process.paused_until_ = std::max(process.paused_until_, base::deadline_after(now_, duration));
   next_event_ = std::min(next_event_, process.paused_until_);
 }
 

@@ -194,12 +194,15 @@ class Store {
   std::shared_ptr<engine::Engine> engine_;
 };
 
-/// Opens the store at `where`: a directory (made if absent), or ":memory:" for one that ends with its handle.
-/// Many processes, and many handles of one process, may have it open, 1024 for writing in all. Waits, up to the
-/// deadline, for another's opening to finish.
-///   throws   not_a_store: other files, a missing parent, or nothing there and none may be made.  newer_format.
-///            read_only: can't be written, open it with read_only.  unavailable.  corrupt: nothing was changed.
-///            invalid_argument: an option out of range, a network file system, a directory of another user
+/// Opens the store at `where`: a directory (made if absent), "s3://bucket/prefix" (the bucket must be there), or
+/// ":memory:" for one that ends with its handle. Many processes, and many handles of one process, may have it open: of
+/// a directory 1024 for writing in all; of a bucket any number, on any machines. Waits, up to the deadline, for
+/// another's opening to finish. Credentials and endpoint of a bucket are found as all S3 tools find them: see
+/// docs/s3.md.
+///   throws   not_a_store: other files or objects, a missing parent, or nothing there and none may be made.
+///            newer_format.  read_only: can't be written, open it with read_only.  unavailable.  corrupt: nothing was
+///            changed.  invalid_argument: an option out of range, a network file system, a directory of another user, a
+///            bucket that ignores conditions, no credentials
 Store open(const std::string& where, Options options = {});
 
 namespace detail {

@@ -20,11 +20,11 @@ using storage::Outcome;
 using storage::PutMode;
 
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
-  return {
-      answer.outcome == Outcome::refused ? ErrorCode::read_only : ErrorCode::unavailable,
-      where + ": can't " + doing + ": " + answer.why +
-          (answer.outcome == Outcome::refused ? ". The credentials may not; see docs/s3.md for what they must allow."
-                                              : ". Nothing was changed.")};
+  return {ErrorCode::unavailable,
+          where + ": can't " + doing + ": " + answer.why +
+              (answer.outcome == Outcome::refused
+                   ? ". If that stays so, the credentials may not: docs/s3.md has what they must allow."
+                   : ". Nothing was changed.")};
 }
 
 // Everything rests on "if absent": two writers of one name must never both be told that it is theirs.
@@ -41,9 +41,10 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   };
   storage::Got got = get(key);
   if (got.outcome == Outcome::refused) {
-    throw Error(ErrorCode::read_only, where + ": reading an object that does not exist is refused (" + got.why +
-                                          "): the credentials need s3:ListBucket, so that what is missing can be told "
-                                          "from what is forbidden. See docs/s3.md.");
+    throw Error(ErrorCode::unavailable,
+                where + ": reading an object that does not exist is refused (" + got.why +
+                    "). If that stays so, the credentials need s3:ListBucket, so that what is missing can be told from "
+                    "what is forbidden. See docs/s3.md.");
   }
   if (got.outcome != Outcome::absent) throw away(where, "look into the bucket", got);
 
@@ -116,8 +117,11 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
   const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
   if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
   for (const storage::ListedObject& object : listing.objects) {
-    if (object.key == log::kStoreKey) return;  // made between the two looks
     if (object.key.starts_with("probe/")) continue;
+    // Somebody's who has made it meanwhile, most likely.
+    const storage::Got store = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
+    if (store.outcome == Outcome::done) return;
+    if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
                                             "\") and no store. Give a prefix of its own, as s3://bucket/app.");
   }

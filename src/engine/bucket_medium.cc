@@ -46,6 +46,13 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   StoreHeader find_or_make(std::vector<std::string>& /*healed*/, base::Instant deadline) override {
     look(deadline);
+    // Somebody may be making it just now.
+    constexpr int kLooksMax = 3;
+    for (int looks = 1;
+         looks < kLooksMax && opening_.outcome == log::BucketOpening::Outcome::no_store && opening_.objects != 0;
+         ++looks) {
+      look(deadline);
+    }
     if (opening_.outcome == log::BucketOpening::Outcome::no_store) {
       const Options& options = setting_.options;
       if (options.read_only || !options.create) {
@@ -155,12 +162,11 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   storage::Directory& files() override { return *files_; }
 
-  bool may_adopt(const std::string& name) const override {
+  // A put can come true as long after its signature as a server sits on it, and what it names must be there then: a
+  // quarter of the grace, the window of signatures and that together must be less than the grace.
+  std::optional<storage::BucketDate> adoptable_until(const std::string& name) const override {
     const std::optional<storage::BucketDate> begun = files_->begun(run_path(name));
-    const std::shared_ptr<log::BucketLog> log = bucket_log();
-    if (!begun || log == nullptr) return false;
-    const std::int64_t age = log->clock_micros() - std::chrono::microseconds(begun->time_since_epoch()).count();
-    return age < std::chrono::microseconds(header_.grace / 2).count();
+    return begun ? *begun + header_.grace / 4 : storage::BucketDate{};
   }
 
   storage::IoError keep_checkpoint(const Checkpoint& checkpoint) override {

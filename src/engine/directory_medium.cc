@@ -123,7 +123,7 @@ class DirectoryMedium final : public Medium {
 
   storage::Directory& files() override { return *directory_; }
 
-  bool may_adopt(const std::string& /*name*/) const override { return true; }
+  std::optional<storage::BucketDate> adoptable_until(const std::string& /*name*/) const override { return {}; }
   storage::IoError keep_checkpoint(const Checkpoint& checkpoint) override {
     if (const storage::IoError error = write_checkpoint(*directory_, header_.store_id, checkpoint)) return error;
     remove_older_checkpoints(*directory_, checkpoint.edit_number);

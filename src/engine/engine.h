@@ -171,7 +171,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
   std::optional<SessionRow> read_session(const base::Hash128& session) const;
   void count_kept(std::size_t transactions, std::size_t payload_bytes);
-  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt, std::uint64_t slot);
+  void note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot);
+  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
   [[nodiscard]] Error edit_not_kept(log::Append outcome) const;
@@ -239,10 +240,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Attempted {
     base::Hash128 session;
     std::uint64_t sequence = 0;
-    std::uint64_t slot = 0;  // that it was sent for
+    std::uint64_t slot = 0;  // that it was sent for, or one of the next two
     bool decided = false;
     Version base_version = 0;  // 0: it did not happen
   };
+  static constexpr std::uint64_t kInCheckpoint = ~0ULL;      // its slot is gone: a row tells, once it can be read
+  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and the row is another's
   mutable base::Mutex undecided_mutex_;
   std::deque<Attempted> undecided_;
 

@@ -200,10 +200,23 @@ void Engine::settle_collected() {
   for (const base::Hash128& session : sessions) {
     const std::optional<SessionRow> row = read_session(session);
     const std::lock_guard lock(undecided_mutex_);
+    // All that are open were for one slot: if the row is one of them, the others are not there.
+    const auto is_open = [&](const Attempted& attempted) {
+      return !attempted.decided && attempted.session == session && attempted.slot != kNeverSettled;
+    };
+    const bool is_ours = row && std::any_of(undecided_.begin(), undecided_.end(), [&](const Attempted& attempted) {
+                           return is_open(attempted) && attempted.sequence == row->sequence;
+                         });
     for (Attempted& attempted : undecided_) {
-      if (attempted.decided || attempted.session != session) continue;
+      if (!is_open(attempted)) continue;
+      RowSays says = row_says(row, attempted.sequence);
+      if (is_ours && says == RowSays::unknown) says = RowSays::not_kept;
+      if (says == RowSays::unknown) {
+        attempted.slot = kNeverSettled;
+        continue;
+      }
       attempted.decided = true;
-      if (row && row->sequence == attempted.sequence) attempted.base_version = row->base_version;
+      if (says == RowSays::kept) attempted.base_version = row->base_version;
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "ingot/options.h"
 #include "ingot/status.h"
 #include "log/log.h"
+#include "storage/bucket.h"
 #include "storage/directory.h"
 
 namespace ingot::engine {
@@ -54,8 +56,9 @@ class Medium {
 
   // Where run files are: "runs/<name>".
   [[nodiscard]] virtual storage::Directory& files() = 0;
-  // Whether an edit may name this run, which files() has written: not if it is so old that it may be collected.
-  [[nodiscard]] virtual bool may_adopt(const std::string& name) const = 0;
+  // Until when, by the store's clock, an edit may name this run, which files() has written: after that it may be
+  // collected. Nothing: for ever.
+  [[nodiscard]] virtual std::optional<storage::BucketDate> adoptable_until(const std::string& name) const = 0;
   // Makes it the checkpoint to open with, durably. Older ones are removed, or will be.
   virtual storage::IoError keep_checkpoint(const Checkpoint& checkpoint) = 0;
   // The header once more, for check(). False: `why`.

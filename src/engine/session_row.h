@@ -5,6 +5,9 @@
 //   key     space "\0sessions", 16 bytes of the session
 //   value   u64 sequence | u64 version of its first transaction | u32 transactions
 //
+// A machine that was copied goes on twice, in one session. So a sequence is a counter above 32 random bits: what has
+// the counter of an attempt and not its bits was the other heir's.
+//
 // It expires kSessionRowMicros after the commit. Written by whoever applies an entry that has a session, so everywhere
 // alike.
 #pragma once
@@ -29,6 +32,14 @@ struct SessionRow {
   std::uint64_t base_version = 0;
   std::uint32_t transactions = 0;
 };
+
+// What a row says of an attempt whose slot is gone. `unknown`: it was overwritten by a later commit of the session,
+// which the one who asks did not make.
+enum class RowSays : std::uint8_t { kept, not_kept, unknown };
+inline RowSays row_says(const std::optional<SessionRow>& row, std::uint64_t sequence) {
+  if (!row || (row->sequence >> 32) < (sequence >> 32)) return RowSays::not_kept;
+  return row->sequence == sequence ? RowSays::kept : RowSays::unknown;
+}
 
 inline std::string session_key(const base::Hash128& session) {
   char bytes[16];

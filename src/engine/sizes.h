@@ -18,4 +18,11 @@ struct Sizes {
   std::uint64_t memory_bytes_min = 64ULL << 20;  // two memtables, the next one, and a cache that is worth its name
 };
 
+// In a bucket the log is read object by object, and whoever opens the store reads all that is not flushed.
+inline Sizes bucket_sizes() {
+  Sizes sizes;
+  sizes.segment_bytes = 4ULL << 20;
+  return sizes;
+}
+
 }  // namespace ingot::engine

@@ -178,6 +178,10 @@ CheckReport Store::check(const std::function<void(const CopyProgress&)>& progres
 
 Store open(const std::string& where, Options options) {
   if (options.salvage) options.read_only = true;
+  if (engine::is_bucket(where)) {
+    return engine::StoreMaker::make(
+        engine::Engine::open_on(&engine::bucket_medium_at, where, std::move(options), engine::bucket_sizes()));
+  }
   std::unique_ptr<storage::Directory> directory = engine::directory_at(where, options);
   return engine::StoreMaker::make(engine::Engine::open(std::move(directory), where, std::move(options)));
 }

@@ -65,12 +65,16 @@ struct Confirmed {
   Confirmation confirmation;         // if `confirmed`
   std::optional<Boundary> boundary;  // the newest, if it was read just now
   std::vector<DateSample> dates;     // of the answers
+  storage::Answer last;              // if `unavailable`: what the last one said
   std::string why;
 };
 
 /// Asks for boundary/<k+1>, <k+2>, … until one is absent.
 ///   known     number and slot of the newest that is known; {} for none
 ///   store_id  what boundaries must say; nothing: not known yet, the caller compares Confirmed::boundary
+/// `ask_boundary` asks for each once, and is `unavailable` as soon as an answer decides nothing.
+Confirmed ask_boundary(storage::Bucket& bucket, const Confirmation& known, const std::optional<base::Hash128>& store_id,
+                       base::Instant deadline);
 Confirmed confirm_boundary(storage::Bucket& bucket, const Confirmation& known,
                            const std::optional<base::Hash128>& store_id, base::Instant deadline);
 

@@ -30,6 +30,7 @@ class BucketClock {
   static constexpr std::size_t kSamples = 9;
   /// Servers of one bucket may differ by some seconds, and an answer may have been on its way for a while.
   static constexpr std::chrono::minutes kPlausible{5};
+  static constexpr std::chrono::seconds kRoundTripMax{30};
 
   void add(const DateSample& sample);
   /// Microseconds since 1970; nothing: there was no answer with a Date yet.

@@ -12,13 +12,14 @@
 //
 // 1. A chunk is believed only with its checksum. So nothing needs a sync, a lock or an order: two who write the same
 //    chunk write the same bytes, and what a crash tore, a stranger changed or a disk lost is fetched again.
-// 2. All processes of a user share it. Any of them evicts: the files that were not used for the longest go (their times
-//    are touched now and then), until seven eighths of the bound are left. Each looks when it has written a
-//    thirty-second of it, so four that write at once stay below the bound. A file that is evicted while it is open is
-//    empty from then on, and whoever has it open makes a new one when it writes the next chunk.
-// 3. It never takes more than half of what it and the disk's free room come to.
-// 4. If the disk is full, read-only, gone or slow to come back, the cache is just off, for reading or for writing, and
-//    is tried again every minute. The hook is told once for each reason.
+// 2. All processes of a user share it, and any of them evicts: each looks when it has written a thirty-second of the
+//    bound, and if more than seven eighths are taken, the files that were not used for the longest go (their times are
+//    touched now and then), until three quarters are left. So four that write at once stay below the bound. A file that
+//    is evicted while it is open is empty from then on; whoever has it open makes a new one with the next chunk.
+// 3. It takes no more than half of what it and the disk's free room come to.
+// 4. If the disk is full, read-only or gone, the cache is just off, for reading or for writing, and is tried again
+// after
+//    a minute. The hook is told once for each reason.
 //
 // Over a storage::Directory, so that the simulator can run it. Thread-safe.
 #pragma once

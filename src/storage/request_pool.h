@@ -37,8 +37,8 @@ class RequestPool {
   RequestPool& operator=(const RequestPool&) = delete;
 
   /// Has `request` called on some thread, soon; on this one before it returns if no thread can be had at all. What it
-  /// throws is lost, so it catches.
-  void start(Urgency urgency, std::function<void()> request);
+  /// throws is lost, so it catches. False: never (a fork's child).
+  bool start(Urgency urgency, std::function<void()> request);
 
   /// How many there are now.
   [[nodiscard]] std::size_t threads() const;
@@ -50,8 +50,9 @@ class RequestPool {
   };
   using Lock = std::unique_lock<base::Mutex>;
   void work(Worker& self);
-  std::function<void()> take(bool& is_bulk);
-  [[nodiscard]] bool may_take() const;
+  [[nodiscard]] bool has_bulk() const { return !bulk_.empty() && bulk_running_ < bulk_max_; }
+  [[nodiscard]] bool has_work() const { return !prompt_.empty() || has_bulk(); }
+  void run_one(Lock& lock);
   bool add_thread();
   [[nodiscard]] bool is_child() const { return base::fork_generation() != fork_generation_; }
 
