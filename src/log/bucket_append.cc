@@ -18,6 +18,9 @@ namespace {
 // Before anything is known about the bucket.
 constexpr base::Duration kUsualLatency = std::chrono::milliseconds(100);
 constexpr base::Duration kPutPatience = std::chrono::seconds(20);
+// A put that took longer says nothing about the next one; and nobody stands back for longer, whatever the rank.
+constexpr base::Duration kLatencyMax = std::chrono::seconds(2);
+constexpr base::Duration kTurnMax = std::chrono::seconds(3);
 // The puts of an attempt that was taken, and then not there: a bucket that says so often is none.
 constexpr int kDenialsMax = 3;
 
@@ -47,12 +50,13 @@ bool BucketLogHandle::prepare(base::Instant deadline) {
 void BucketLogHandle::wait_for_turn(Lock& lock, base::Instant deadline) {
   const std::uint64_t slot = end_.slot + 1;
   if (turn_taken_ == slot) return;
-  const std::size_t rank = turns_.rank(session_, clock_.micros(base::now()).value_or(0));
+  const std::size_t rank = turns_.rank(session_, clock_micros());
   turn_taken_ = slot;
   if (rank == 0) return;
   base::probe("bucket: a writer stood back for others");
   const base::Duration latency = put_latencies_.percentile(50).value_or(kUsualLatency);
-  const base::Instant until = std::min(deadline, base::now() + static_cast<std::int64_t>(rank) * latency);
+  const base::Duration turn = std::min(static_cast<std::int64_t>(rank) * latency, kTurnMax);
+  const base::Instant until = std::min(deadline, base::now() + turn);
   base::Instant look_at = base::now() + latency / 2;
   const Looker looker(lookers_);
   while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) {
@@ -115,6 +119,7 @@ Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint
     if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
     Tried tried;
     tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, *payload_);
+    tried.entry->payload = payload;
     tried.payload_date = payload_->date;
     const Append outcome = decide(lock, tried, deadline);
     // Nothing of it was sent: whoever slept meanwhile puts the payload once more.
@@ -177,7 +182,7 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const D
 }
 
 Append BucketLogHandle::decide(Lock& lock, Tried& tried, base::Instant deadline) {
-  is_deciding_ = true;
+  deciding_ = tried.entry;
   const Append outcome = [&] {
     for (;;) {
       digest_answers(tried);
@@ -189,7 +194,7 @@ Append BucketLogHandle::decide(Lock& lock, Tried& tried, base::Instant deadline)
       wait_for_change(lock, std::min(deadline, next_step(tried)));
     }
   }();
-  is_deciding_ = false;
+  deciding_.reset();
   for (const Delivery& delivery : tried.deliveries) delivery.call->cancelled = true;  // if it has not begun
   if (outcome == Append::undecided) undecided_slot_ = tried.entry->entry.slot;
   if (outcome == Append::lost && !tried.deliveries.empty()) ++stats_.appends_lost;
@@ -260,9 +265,8 @@ Append BucketLogHandle::give_up(Tried& tried) {
   } else if (problem().empty()) {
     set_why("no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline");
   }
-  if (base::broken(base::Break::bucket_trust_timeout) || base::broken(base::Break::bucket_trust_absence)) {
-    return Append::unavailable;
-  }
+  if (base::broken(base::Break::bucket_trust_timeout)) return Append::unavailable;
+  if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return Append::unavailable;
   if (may_be_there(tried)) {
     base::probe("bucket: an append was given up undecided");
     return Append::undecided;
@@ -302,7 +306,9 @@ void BucketLogHandle::digest_answer(Tried& tried, const Call<storage::Answer>& c
       if (answer.date.has_value()) tried.won.emplace(*answer.date, call.answered);
       [[fallthrough]];
     case Outcome::exists:
-      if (tried.entry->bytes->size() <= kHedgeBytesMax) put_latencies_.add(call.answered - call.sent);
+      if (tried.entry->bytes->size() <= kHedgeBytesMax && call.answered - call.sent <= kLatencyMax) {
+        put_latencies_.add(call.answered - call.sent);
+      }
       set_trouble({});
       if (answer.outcome == Outcome::exists && was_there) base::probe("bucket: an append sent again was already there");
       if (tried.won.has_value()) return;
