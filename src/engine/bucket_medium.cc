@@ -90,6 +90,12 @@ class BucketMedium final : public Medium, private Collector::Place {
     storage::BucketFiles::Options files;
     files.store_id = log::hex_name(header_.store.store_id);
     files.patience = patience;
+    files.clock = [this]() -> std::optional<storage::BucketDate> {
+      const std::shared_ptr<log::BucketLog> log = bucket_log();
+      if (log == nullptr) return {};
+      return std::chrono::floor<std::chrono::seconds>(
+          std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(log->clock_micros())));
+    };
     files_ = storage::make_bucket_files(*bucket_, pool_, cache_.get(), std::move(files));
     return header_.store;
   }

@@ -249,10 +249,15 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't note what was collected: " + answer.why);
   swept_ = std::max(swept_, boundary.number);
-  if (boundary.number > 1) {
-    remove(log::seen_key(boundary.number - 1));
-    remove(swept_key(boundary.number - 1));
-  }
+  // Notes of boundaries before it, which nobody looks for any more.
+  std::vector<std::string> notes;
+  list(log::kSeenPrefix, [&](const storage::ListedObject& object) {
+    if (object.key < log::seen_key(boundary.number)) notes.push_back(object.key);
+  });
+  list("swept/", [&](const storage::ListedObject& object) {
+    if (object.key < swept_key(boundary.number)) notes.push_back(object.key);
+  });
+  for (const std::string& key : notes) remove(key);
 }
 
 }  // namespace ingot::engine

@@ -41,8 +41,7 @@ Store open_in_bucket(World& world, Options options = {}) {
   const auto make_medium = [&world](const engine::Medium::Setting& setting) {
     return engine::make_bucket_medium(std::make_unique<MountedBucket>(world.bucket), nullptr, setting);
   };
-  return engine::StoreMaker::make(
-      engine::Engine::open_on(make_medium, "s3://simulated", std::move(options), sizes));
+  return engine::StoreMaker::make(engine::Engine::open_on(make_medium, "s3://simulated", std::move(options), sizes));
 }
 
 // Runs `body` as a process, to its end; what it throws fails the seed.
@@ -88,49 +87,48 @@ void days_pass(World& world, int days) {
 
 // A counter is added to, and the answer gets lost; the machine stands still for days, until the slot is gone.
 std::string sleep_through_a_commit(std::uint64_t seed, bool arrives) {
-  return in_world(
-             seed,
-             [arrives](World& world) {
-               bool committed = false;
-               bool said_not = false;
-               std::int64_t seen = -1;
-               Process& sleeper = world.scheduler.start("sleeper", [&] {
-                 std::string wrong;
-                 try {
-                   Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
-                   kThings.add(store, "n", 10);
-                   base::sleep_for(1min);
-                   kThings.add(store, "n", 1);
-                   committed = true;
-                   seen = counter_in(store);
-                   store.close();
-                 } catch (const Error& error) {
-                   said_not = arrives && error.code() == ErrorCode::unavailable;
-                   wrong = error.what();
-                 }
-                 if (!wrong.empty() && !said_not) world.scheduler.fail(wrong);
-               });
-               world.scheduler.sleep_for(50s);
-               const std::size_t slots = count_under(world, "log/");
-               BucketProfile profile;
-               profile[arrives ? Fault::lost_answer : Fault::lost_request] = kSure;
-               world.bucket.set_faults(profile);
-               world.scheduler.sleep_for(20s);
-               if (count_under(world, "log/") != slots + (arrives ? 1 : 0))
-                 world.scheduler.fail("the request did not do what it was to do");
-               world.scheduler.pause(sleeper, std::chrono::hours(24 * 8));
-               world.bucket.set_faults({});
-               days_pass(world, 6);
-               if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was collected");
-               world.scheduler.wait_for_end(sleeper);
-               run_process(world, "judge", [&] {
-                 Store store = open_in_bucket(world);
-                 const std::int64_t there = counter_in(store);
-                 store.close();
-                 if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
-                 if (!committed || seen != 11) world.scheduler.fail("the sleeper was not told");
-               });
-             })
+  return in_world(seed,
+                  [arrives](World& world) {
+                    bool committed = false;
+                    bool said_not = false;
+                    std::int64_t seen = -1;
+                    Process& sleeper = world.scheduler.start("sleeper", [&] {
+                      std::string wrong;
+                      try {
+                        Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
+                        kThings.add(store, "n", 10);
+                        base::sleep_for(1min);
+                        kThings.add(store, "n", 1);
+                        committed = true;
+                        seen = counter_in(store);
+                        store.close();
+                      } catch (const Error& error) {
+                        said_not = arrives && error.code() == ErrorCode::unavailable;
+                        wrong = error.what();
+                      }
+                      if (!wrong.empty() && !said_not) world.scheduler.fail(wrong);
+                    });
+                    world.scheduler.sleep_for(50s);
+                    const std::size_t slots = count_under(world, "log/");
+                    BucketProfile profile;
+                    profile[arrives ? Fault::lost_answer : Fault::lost_request] = kSure;
+                    world.bucket.set_faults(profile);
+                    world.scheduler.sleep_for(20s);
+                    if (count_under(world, "log/") != slots + (arrives ? 1 : 0))
+                      world.scheduler.fail("the request did not do what it was to do");
+                    world.scheduler.pause(sleeper, std::chrono::hours(24 * 8));
+                    world.bucket.set_faults({});
+                    days_pass(world, 6);
+                    if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was collected");
+                    world.scheduler.wait_for_end(sleeper);
+                    run_process(world, "judge", [&] {
+                      Store store = open_in_bucket(world);
+                      const std::int64_t there = counter_in(store);
+                      store.close();
+                      if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
+                      if (!committed || seen != 11) world.scheduler.fail("the sleeper was not told");
+                    });
+                  })
       .failure;
 }
 
