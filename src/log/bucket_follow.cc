@@ -226,7 +226,7 @@ void BucketLogHandle::digest_slots(Lock& lock, Round& round) {
   for (const ArrivedEntry& entry : taken) {
     if (is_stopped() || !accept_or_compare(entry)) return;
   }
-  if (arrived_bytes_ > kArrivedBytesMax && has_follower_) {
+  if (arrived_bytes_ > options_.unread_bytes_max && has_follower_) {
     base::probe("bucket: fell too far behind to catch up by reading");
     set_gone();
     return;

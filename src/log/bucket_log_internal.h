@@ -373,7 +373,6 @@ inline constexpr base::Duration kSendAgainAfter = std::chrono::seconds(2);  // o
 inline constexpr std::size_t kDeliveriesMax = 4;                            // under way at once
 inline constexpr std::uint64_t kHedgeBytesMax = 128 << 10;
 inline constexpr std::size_t kIdentitiesMax = 64;
-inline constexpr std::uint64_t kArrivedBytesMax = 128ULL << 20;  // not read yet: beyond it, open anew instead
 inline constexpr std::uint64_t kTailEvery = 16;
 inline constexpr std::size_t kStartsMax = 4096;  // segments that a checkpoint may still ask for
 inline constexpr int kRechecksMax = 4;

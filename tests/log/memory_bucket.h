@@ -27,6 +27,8 @@ class MemoryBucket final : public storage::Bucket {
   std::function<std::optional<Answer>(Verb, std::string_view key)> instead;
   /// After it has taken effect.
   std::function<void(Verb, std::string_view key, Answer&)> afterwards;
+  /// What a get returns of an object.
+  std::function<void(std::string_view key, std::string& bytes)> as_read;
   std::function<storage::BucketDate()> date = [] {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   };
@@ -70,6 +72,7 @@ class MemoryBucket final : public storage::Bucket {
       } else if (range.offset < found->second.size()) {
         got.bytes = found->second.substr(range.offset, range.bytes);
         got.object_bytes = found->second.size();
+        if (as_read) as_read(key, got.bytes);
       }
     });
     if (got.outcome != Outcome::done) got.bytes.clear();
