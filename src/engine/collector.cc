@@ -170,8 +170,6 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   base::probe("engine: swept below a boundary");
   Checkpoint checkpoint;
   const bool known = read_checkpoint(boundary.checkpoint, checkpoint);
-  const bool read_first = base::broken(base::Break::bucket_tail_before_list);
-  if (read_first) engine_.refresh(true);
 
   std::vector<std::string> gone;
   list(log::kLogPrefix, [&](const storage::ListedObject& object) {
@@ -222,8 +220,9 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     continuation = page.continuation;
   } while (!continuation.empty());
 
-  // What is named is read after what is there.
-  if (!read_first) engine_.refresh(true);
+  // What was there before `seen` could only be named by what was signed not long after; that has come by now, or never
+  // will. So what the log says now is all there is to be known.
+  if (!base::broken(base::Break::bucket_sweep_unread_tail)) engine_.refresh(true);
   std::uint64_t edit_number = 0;
   const std::set<std::string, std::less<>> named = named_runs(edit_number);
   for (const std::string& run : runs) {

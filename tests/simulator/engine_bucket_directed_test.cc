@@ -148,5 +148,168 @@ TEST(EngineInABucket, WithoutItsSessionsRowACommitWouldHappenTwice) {
   std::cout << failure << "\n";
 }
 
+// As a process's end: what is wrong, or nothing.
+void write_much(Store& store, const std::string& name, int count) {
+  for (int i = 0; i < count; ++i) kThings.put(store, name + std::to_string(i), std::string(1000, 'v'));
+}
+
+std::string all_there(Store& store, const std::string& name, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (!kThings.get(store, name + std::to_string(i))) return name + std::to_string(i) + " is gone";
+  }
+  return {};
+}
+
+// One process begins a boundary and then hears of nothing for a day; meanwhile another commits runs that it had
+// uploaded before.
+std::string sweep_after_a_quiet_day() {
+  return in_world(1,
+                  [](World& world) {
+                    world.scheduler.set_steps_max(100'000'000);
+                    Process& quiet = world.scheduler.start("quiet", [&] {
+                      std::string wrong;
+                      try {
+                        Store store = open_in_bucket(world);
+                        write_much(store, "q", 80);
+                        store.settle();
+                        base::sleep_for(std::chrono::hours(28));
+                        store.close();
+                      } catch (const Error& error) {
+                        wrong = error.what();
+                      }
+                      if (!wrong.empty()) world.scheduler.fail(wrong);
+                    });
+                    world.scheduler.sleep_for(2min);
+                    run_process(world, "busy", [&] {
+                      Store store = open_in_bucket(world);
+                      write_much(store, "b", 80);
+                      store.settle();
+                      store.close();
+                    });
+                    if (world.bucket.peek("boundary/00000001")) world.scheduler.fail("the boundary came too soon");
+                    world.scheduler.wait_for_end(quiet);
+                    if (!world.bucket.peek("swept/00000001")) world.scheduler.fail("nothing was swept");
+                    run_process(world, "judge", [&] {
+                      Store store = open_in_bucket(world);
+                      const std::string wrong = all_there(store, "q", 80) + all_there(store, "b", 80);
+                      store.close();
+                      if (!wrong.empty()) world.scheduler.fail(wrong);
+                    });
+                  })
+      .failure;
+}
+
+TEST(EngineInABucket, WhatIsNamedByNowIsNotSwept) {
+  EXPECT_EQ(sweep_after_a_quiet_day(), "");
+}
+
+TEST(EngineInABucket, ASweepThatDoesNotLookFirstIsCaught) {
+  base::set_break(Break::bucket_sweep_unread_tail, true);
+  const std::string failure = sweep_after_a_quiet_day();
+  base::set_break(Break::bucket_sweep_unread_tail, false);
+  EXPECT_NE(failure, "");
+  std::cout << failure << "\n";
+}
+
+// A machine stands still between the upload of a run and the edit that names it, until the run was swept.
+std::string adopt_late(World& world) {
+  world.scheduler.set_steps_max(100'000'000);
+  Process& sweeper = world.scheduler.start("sweeper", [&] {
+    Store store = open_in_bucket(world);
+    write_much(store, "s", 80);
+    store.settle();
+    base::sleep_for(std::chrono::hours(100));
+  });
+  world.scheduler.sleep_for(2min);
+  const std::size_t runs = count_under(world, "runs/");
+  Process& late = world.scheduler.start("late", [&] {
+    std::string wrong;
+    try {
+      Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
+      write_much(store, "l", 30);
+      for (int tries = 0; tries < 5; ++tries) {
+        try {
+          store.settle();
+          break;
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it came too late, and is done again
+        }
+      }
+      wrong = all_there(store, "l", 30);
+      store.close();
+    } catch (const Error& error) {
+      wrong = error.what();
+    }
+    if (!wrong.empty()) world.scheduler.fail(wrong);
+  });
+  while (count_under(world, "runs/") == runs) world.scheduler.sleep_for(1ms);
+  BucketProfile nothing_arrives;  // of the edit, either
+  nothing_arrives[Fault::lost_request] = kSure;
+  world.bucket.set_faults(nothing_arrives);
+  world.scheduler.sleep_for(5s);
+  world.scheduler.pause(late, std::chrono::hours(40));
+  world.bucket.set_faults({});
+  for (int minutes = 0; minutes < 39 * 60 && count_under(world, "runs/") > runs; ++minutes)
+    world.scheduler.sleep_for(1min);
+  if (count_under(world, "runs/") > runs) return "the run was not swept";
+  world.scheduler.kill(sweeper);
+  world.scheduler.wait_for_end(late);
+  run_process(world, "judge", [&] {
+    Store store = open_in_bucket(world);
+    const std::string wrong = all_there(store, "l", 30) + all_there(store, "s", 80);
+    store.close();
+    if (!wrong.empty()) world.scheduler.fail(wrong);
+  });
+  return {};
+}
+
+std::string adopt_late() {
+  return in_world(3,
+                  [](World& world) {
+                    const std::string wrong = adopt_late(world);
+                    if (!wrong.empty()) world.scheduler.fail(wrong);
+                  })
+      .failure;
+}
+
+TEST(EngineInABucket, ARunIsNotNamedWhenItMayBeSwept) {
+  EXPECT_EQ(adopt_late(), "");
+}
+
+TEST(EngineInABucket, AnEditThatComesTooLateIsCaught) {
+  base::set_break(Break::bucket_adopt_old_run, true);
+  const std::string failure = adopt_late();
+  base::set_break(Break::bucket_adopt_old_run, false);
+  EXPECT_NE(failure, "");
+  std::cout << failure << "\n";
+}
+
+TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
+  const std::string failure =
+      in_world(1, [](World& world) {
+        for (const char* name : {"a", "b"}) {
+          run_process(world, name, [&] {
+            Store store = open_in_bucket(world);
+            write_much(store, name, 30);
+            store.settle();
+            store.close();
+          });
+        }
+        std::string newest;
+        for (const std::string& key : world.bucket.keys()) {
+          if (key.starts_with("checkpoints/") && key.find("-c-") != std::string::npos) newest = std::max(newest, key);
+        }
+        const storage::Answer answer =
+            world.bucket.put(newest, "no checkpoint", storage::PutMode::replace, {}, world.scheduler.now() + 10s);
+        if (answer.outcome != storage::Outcome::done) world.scheduler.fail("the checkpoint could not be damaged");
+        run_process(world, "reader", [&] {
+          Store store = open_in_bucket(world);
+          const std::string wrong = all_there(store, "a", 30) + all_there(store, "b", 30);
+          store.close();
+          if (!wrong.empty()) world.scheduler.fail(wrong);
+        });
+      }).failure;
+  EXPECT_EQ(failure, "");
+}
+
 }  // namespace
 }  // namespace ingot::simulator
