@@ -248,8 +248,9 @@ std::string adopt_late(World& world) {
   world.scheduler.sleep_for(5s);
   world.scheduler.pause(late, std::chrono::hours(40));
   world.bucket.set_faults({});
-  for (int minutes = 0; minutes < 39 * 60 && count_under(world, "runs/") > runs; ++minutes)
-    world.scheduler.sleep_for(1min);
+  // Before the sweeper flushes by itself what it has read.
+  for (int seconds = 0; seconds < 39 * 3600 && count_under(world, "runs/") > runs; ++seconds)
+    world.scheduler.sleep_for(1s);
   if (count_under(world, "runs/") > runs) return "the run was not swept";
   world.scheduler.kill(sweeper);
   world.scheduler.wait_for_end(late);
