@@ -45,6 +45,10 @@ void BucketLogHandle::follow() {
       retry_at_ = base::now() + kPollMax;
     }
   }
+  try {
+    say(lock);
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it was said by why(), too
+  }
 }
 
 // When the next round is to begin. The mutex is held.

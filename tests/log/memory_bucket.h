@@ -25,6 +25,8 @@ class MemoryBucket final : public storage::Bucket {
   // Set before the threads are there, or by `change`. Any thread calls them.
   /// Instead of taking effect: this answer. Nothing: it takes effect.
   std::function<std::optional<Answer>(Verb, std::string_view key)> instead;
+  /// Before anything; it may wait.
+  std::function<void(Verb, std::string_view key)> hold;
   /// After it has taken effect.
   std::function<void(Verb, std::string_view key, Answer&)> afterwards;
   /// What a get returns of an object.
@@ -48,6 +50,7 @@ class MemoryBucket final : public storage::Bucket {
   Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
              std::optional<storage::BucketDate> signed_at, base::Instant /*deadline*/) override {
     ++puts;
+    if (hold) hold(Verb::put, key);
     wait(put_micros / 2);
     Answer answer = handle(Verb::put, key, [&](Answer& result) {
       if (std::chrono::abs(date() - signed_at.value_or(date())) > storage::kSignatureWindow) {
@@ -63,6 +66,7 @@ class MemoryBucket final : public storage::Bucket {
   }
   storage::Got get(std::string_view key, storage::ByteRange range, base::Instant /*deadline*/) override {
     ++gets;
+    if (hold) hold(Verb::get, key);
     wait(get_micros / 2);
     storage::Got got;
     static_cast<Answer&>(got) = handle(Verb::get, key, [&](Answer& result) {

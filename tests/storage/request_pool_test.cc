@@ -12,6 +12,7 @@
 #include <fstream>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "storage/back_off.h"
@@ -141,6 +142,11 @@ TEST(RequestPool, WithoutAnyThreadItIsTheCallersOwn) {
     statm >> pages;
     const rlimit limit{(pages + 512) * 4096, (pages + 512) * 4096};
     if (::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(2);
+    try {  // until the stacks that the C library has kept are used up
+      for (int i = 0; i < 1000; ++i) std::thread([] { ::pause(); }).detach();
+      ::_exit(3);
+    } catch (const std::exception&) {
+    }
     RequestPool pool(2);
     int called = 0;
     pool.start(Urgency::prompt, [&] { ++called; });
