@@ -242,7 +242,9 @@ Append BucketLogHandle::give_up(Tried& tried) {
   if (closing_) {
     set_why("the store was closed");
   } else if (problem().empty()) {
-    set_why("no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline");
+    const std::string silence = "no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline";
+    set_why(silence);
+    set_trouble(silence);  // until something answers
   }
   if (base::broken(base::Break::bucket_trust_timeout)) return Append::unavailable;
   if (may_be_there(tried)) {
