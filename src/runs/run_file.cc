@@ -339,18 +339,25 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
   return blocks.insert(slot, std::move(block));
 }
 
-std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost) {
+std::string Run::Implementation::tail_behind(ParityBuilder& covered, const Meta& opened) const {
+  std::string tail = covered.finish();
+  std::uint64_t blocks = 0;
+  for (const Partition& partition : opened.partitions) blocks += partition.block_count;
+  const std::string footer = make_footer(opened.place, blocks, name_hash);
+  return tail.append(footer).append(footer);
+}
+
+std::vector<std::uint64_t> Run::Implementation::damaged_sectors(storage::File& reading, const Meta& opened,
+                                                                std::vector<std::uint64_t>& lost) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
   std::vector<std::uint64_t> damaged;
-  const std::shared_ptr<storage::File> reading = file();
-  if (reading == nullptr) return damaged;
   const std::uint64_t tail = opened.place.covered_bytes;
   ParityBuilder builder;
-  ParityReader parity(*reading, tail);
+  ParityReader parity(reading, tail);
   std::string covered;
   for (std::uint64_t at = 0; at < tail; at += kStep) {
     const std::uint64_t bytes = std::min(kStep, tail - at);
-    reading->will_read(at, bytes, storage::Reading::original);
+    reading.will_read(at, bytes, storage::Reading::original);
     (void)parity.read(at, static_cast<std::size_t>(bytes), covered, damaged, lost);
     builder.add(covered);
   }
@@ -358,17 +365,13 @@ std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& open
   damaged.insert(damaged.end(), lost.begin(), lost.end());
   std::inplace_merge(damaged.begin(), damaged.begin() + static_cast<std::ptrdiff_t>(rebuilt), damaged.end());
   // What follows is compared with what it must be by the sectors before it, if all of these are known.
-  std::string wanted = builder.finish();
-  const std::uint64_t footers = tail + wanted.size();
-  std::uint64_t blocks = 0;
-  for (const Partition& partition : opened.partitions) blocks += partition.block_count;
-  const std::string footer = make_footer(opened.place, blocks, name_hash);
-  wanted.append(footer).append(footer);
-  reading->will_read(tail, wanted.size(), storage::Reading::original);
+  const std::string wanted = tail_behind(builder, opened);
+  const std::uint64_t footers = tail + wanted.size() - 2 * kSectorBytes;
+  reading.will_read(tail, wanted.size(), storage::Reading::original);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool readable = !reading->read_at(tail + at, found, got) && got == kSectorBytes;
+    const bool readable = !reading.read_at(tail + at, found, got) && got == kSectorBytes;
     const bool known = lost.empty() || tail + at >= footers;
     if (!readable || (known && std::memcmp(found, wanted.data() + at, kSectorBytes) != 0)) damaged.push_back(tail + at);
   }

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <utility>
 
+#include "base/testing.h"
 #include "s3/answers.h"
 #include "s3/encoding.h"
 #include "s3/open_bucket.h"
@@ -82,6 +83,7 @@ void take_whole(storage::Got& got, HttpAnswer& http, const storage::ByteRange& r
   if (is_whole(range)) {
     got.bytes = std::move(http.body);
   } else if (range.offset < http.body.size()) {
+    base::probe("s3: a server that knows no ranges");
     got.bytes = http.body.substr(range.offset, range.bytes);
   }
 }
@@ -280,6 +282,7 @@ storage::Answer S3Bucket::finish_upload(std::string_view key, std::string_view i
   if (answer.outcome != Outcome::done || is_completion(reply.http.body)) return counted(std::move(answer));
 
   // The status goes out before S3 has put the parts together, and then the body says how that ended.
+  base::probe("s3: an upload's end is in its body");
   const ServiceError error = parse_error(reply.http.body);
   if (error.code == "NoSuchUpload") {
     answer.outcome = Outcome::absent;

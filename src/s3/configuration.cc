@@ -16,9 +16,10 @@ struct Setting {
   std::string origin;
 };
 
-class Settings {
+class SettingsFinder {
  public:
-  Settings(const Environment& environment, const Profile& profile) : environment_(environment), profile_(profile) {}
+  SettingsFinder(const Environment& environment, const Profile& profile)
+      : environment_(environment), profile_(profile) {}
 
   [[nodiscard]] Setting from_variable(std::string_view name) const {
     return {variable(environment_, name), std::string(name)};
@@ -58,7 +59,7 @@ class Settings {
 Configuration configure(Environment environment) {
   Configuration configuration;
   const Profile profile = load_profile(environment);
-  const Settings settings(environment, profile);
+  const SettingsFinder settings(environment, profile);
 
   Setting region = settings.from_variable("AWS_REGION");
   if (region.value.empty()) region = settings.either("AWS_DEFAULT_REGION", "region");

@@ -106,17 +106,8 @@ class HeaderList {
   curl_slist* list_ = nullptr;
 };
 
-}  // namespace
-
-std::string_view HttpAnswer::header(std::string_view name) const {
-  for (const Header& header : headers) {
-    if (header.name == name) return header.value;
-  }
-  return {};
-}
-
 // One request on one connection.
-class HttpClient::Transfer {
+class Transfer {
  public:
   Transfer(CURL* handle, const HttpRequest& request, const std::string& ca_bundle)
       : handle_(handle), request_(request) {
@@ -225,12 +216,12 @@ class HttpClient::Transfer {
     if (line.starts_with("HTTP/")) {  // also after a 100
       answer_.headers.clear();
       answer_.body.clear();
-      in_trailer_ = false;
+      head_is_whole_ = false;
       return;
     }
-    if (line.empty()) in_trailer_ = true;
+    if (line.empty()) head_is_whole_ = true;  // what comes later is a trailer
     const std::size_t colon = line.find(':');
-    if (in_trailer_ || colon == std::string_view::npos || line.size() > kHeaderBytesMax) return;
+    if (head_is_whole_ || colon == std::string_view::npos || line.size() > kHeaderBytesMax) return;
     const std::string name = lower_case(line.substr(0, colon));
     if (std::ranges::find(kKeptHeaders, name) == kKeptHeaders.end() || !answer_.header(name).empty()) return;
     answer_.headers.push_back({name, std::string(trimmed(line.substr(colon + 1)))});
@@ -270,7 +261,7 @@ class HttpClient::Transfer {
   }
 
   void finish(CURLcode code) {
-    if (code == CURLE_OK && (!is_good() || is_framed())) {
+    if (code == CURLE_OK && head_is_whole_ && (!is_good() || is_framed())) {
       answer_.kind = HttpAnswer::Kind::answered;
       answer_.status = status();
       return;
@@ -278,7 +269,7 @@ class HttpClient::Transfer {
     answer_.kind = answer_.sendings == 0 ? HttpAnswer::Kind::unsent : HttpAnswer::Kind::unanswered;
     answer_.body.clear();
     if (code == CURLE_OK) {
-      answer_.error = "the answer does not say how long it is";
+      answer_.error = head_is_whole_ ? "the answer does not say how long it is" : "the answer's head was cut short";
     } else if (too_long_) {
       answer_.error = "the answer is longer than " + std::to_string(request_.answer_bytes_max) + " bytes";
     } else {
@@ -290,10 +281,19 @@ class HttpClient::Transfer {
   const HttpRequest& request_;
   HeaderList headers_;
   HttpAnswer answer_;
-  bool in_trailer_ = false;
+  bool head_is_whole_ = false;
   bool too_long_ = false;
   std::array<char, CURL_ERROR_SIZE> error_{};
 };
+
+}  // namespace
+
+std::string_view HttpAnswer::header(std::string_view name) const {
+  for (const Header& header : headers) {
+    if (header.name == name) return header.value;
+  }
+  return {};
+}
 
 HttpClient::HttpClient(std::string ca_bundle)
     : ca_bundle_(std::move(ca_bundle)), generation_(base::fork_generation()) {}
@@ -317,7 +317,12 @@ HttpAnswer HttpClient::perform(const HttpRequest& request) {
   }
   try {
     HttpAnswer answer = Transfer(connection, request, ca_bundle_).run();
-    give_back(connection);
+    // What did not end in an answer has no connection to be kept, and libcurl leaves such a handle half prepared.
+    if (answer.kind == HttpAnswer::Kind::answered) {
+      give_back(connection);
+    } else {
+      close_connection(connection);
+    }
     return answer;
   } catch (...) {
     close_connection(connection);

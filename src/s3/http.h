@@ -1,8 +1,8 @@
 // HTTP/1.1, by libcurl: one request and its answer, over connections that are kept.
 //
 // Sent twice: servers close connections that have been idle, and a request may cross with that. If a kept connection
-// dies before any byte of an answer has come, libcurl sends the request again, over a new one, by itself. That is never
-// more than it would have been had the server answered: but whether the first sending has been carried out is not
+// dies before the first line of an answer has come, libcurl sends the request again, over a new one, by itself. That is
+// never more than it would have been had the server answered: but whether the first sending has been carried out is not
 // known then. `HttpAnswer::sendings` tells; who answers "nothing happened" by such an answer would lie (see outcome.h).
 #pragma once
 
@@ -81,7 +81,6 @@ class HttpClient {
   HttpAnswer perform(const HttpRequest& request);
 
  private:
-  class Transfer;
   struct Idle {
     void* connection;  // a CURL handle, which keeps its connection
     base::Instant since;
