@@ -250,5 +250,5 @@ case "$verb" in
   stop) [ ! -d "$dir" ] || { lock; finish watchdog KILL; take_down; } ;;
   status) status ;;
   env) environment ;;
-  watch) watch "$@" ;;
+  watch) watch "$@"; exit ;;  # the file may be another one by now
 esac

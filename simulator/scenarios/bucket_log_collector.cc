@@ -16,10 +16,15 @@ constexpr base::Duration kCollectorPatience = 1min;
 }
 
 void BucketLogSession::collect() {
-  while (!wait_or_stop(base::Duration(10min) + base::Duration(random_.below(4 * 3600) * 1'000'000'000))) {
+  base::Random random(base::random_u64());
+  const auto most = static_cast<std::uint64_t>(plan_.collect_every.count());
+  base::Duration pause{};
+  while (!wait_or_stop(pause + base::Duration(random.below(most)))) {
     const std::shared_ptr<log::BucketLog> log = this->log();
     if (log == nullptr) return;
+    const std::uint64_t before = history().boundary_slot();
     collect_once(*log);
+    pause = history().boundary_slot() != before ? base::Duration{} : base::Duration(1h);
   }
 }
 

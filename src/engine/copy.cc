@@ -96,6 +96,7 @@ class StoreCopy {
     if (!newest.files.empty()) checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(newest));
     engine_.require_open();
     target_.finish(checkpoint);
+    figures_.done += std::exchange(untold_, 0);
     figures_.total = figures_.done;
     progress_(figures_);
   }

@@ -195,7 +195,10 @@ UploadFile::~UploadFile() {
   // An end that was not answered may still come: then there is nothing to abort, and else it comes to nothing.
   if (!upload.id.empty()) {
     base::probe("bucket files: an upload was given up");
-    if (is_idle) upload.place.tasks.start(Urgency::bulk, [kept = upload_] { kept->abort(); });
+    try {
+      if (is_idle) upload.place.tasks.start(Urgency::bulk, [kept = upload_] { kept->abort(); });
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): whoever sweeps will find it
+    }
   }
   ended_(written_);
 }

@@ -230,7 +230,7 @@ TEST_F(Copying, GoesOnWithANewerSnapshotIfTheFilesOfAHandleThatPinsNothingAreRem
     while (runs_on(disk).size() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return false;
   });
-  EXPECT_EQ(base::probe_count("engine: a copy went on with a newer snapshot"), 1U);
+  EXPECT_GT(base::probe_count("engine: a copy went on with a newer snapshot"), 0U);
   expect_whole(target);
   // If nobody has removed them for a newer one, no newer one has them.
   for (const std::string& path : runs_on(disk)) ASSERT_FALSE(DamageableDirectory(disk).remove(path));
