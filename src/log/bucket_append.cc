@@ -273,7 +273,9 @@ Append BucketLogHandle::give_up(Tried& tried) {
   } else if (tried.is_stale) {
     set_why("what is to be appended was uploaded so long ago that it may be swept");
   } else if (problem().empty()) {
-    set_why("no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline");
+    const std::string silence = "no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline";
+    set_why(silence);
+    set_trouble(silence);  // until something answers
   }
   if (base::broken(base::Break::bucket_trust_timeout)) return Append::unavailable;
   if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return Append::unavailable;

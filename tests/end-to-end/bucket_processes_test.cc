@@ -28,6 +28,8 @@ using testing::ProxiedRequest;
 using testing::Proxy;
 using namespace std::chrono_literals;
 
+constexpr std::uint64_t kOpeningRequestsMax = 60;
+
 std::uint64_t requests(const Store& store) {
   const BucketStats asked = store.stats().bucket;
   return asked.puts + asked.gets + asked.lists + asked.removes;
@@ -92,7 +94,6 @@ TEST_F(BucketProcesses, ConflictWithEachOther) {
 
 // After each time the store is older, with another segment of the log; and it must not cost more to open it.
 TEST_F(BucketProcesses, KilledAllAtOnceLoseNothingThatWasAcknowledged) {
-  constexpr std::uint64_t kRequestsMax = 60;
   std::mt19937_64 random(std::random_device{}());
   for (int round = 0; round < 4; ++round) {
     std::vector<Child> children;
@@ -106,13 +107,23 @@ TEST_F(BucketProcesses, KilledAllAtOnceLoseNothingThatWasAcknowledged) {
     for (const Child& child : children) child.signal(SIGKILL);
     for (Child& child : children) child.wait();
     Store after = open(store(), {.create = false});
-    EXPECT_LE(requests(after), kRequestsMax) << "round " << round;
+    EXPECT_LE(requests(after), kOpeningRequestsMax) << "round " << round;
     for (std::size_t i = 0; i < children.size(); ++i) {
       expect_counted(after.snapshot(), names[i], testing::last_said(children[i], 0));
     }
     kThings.put(after, "filler" + std::to_string(round), std::string(4'500'000, static_cast<char>('a' + round)));
   }
   EXPECT_TRUE(open(store()).check().clean());
+}
+
+// As a command does that is run again and again: nobody is there for long enough to do more than its own commit.
+TEST_F(BucketProcesses, ThatLiveShortlyLeaveAStoreThatOpensAsFast) {
+  for (int i = 1; i <= 60; ++i) {
+    Store brief = open(store());
+    EXPECT_LE(requests(brief), kOpeningRequestsMax) << "after " << i - 1 << " others";
+    if (HasFailure()) return;
+    kThings.put(brief, "k", std::to_string(i));
+  }
 }
 
 // Whether a proxy sees nothing for so long, from some moment on.
