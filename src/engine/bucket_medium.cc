@@ -25,7 +25,7 @@ using storage::Outcome;
 
 // Whoever began the newest segment flushes the ones before it, and merges. Others leave it to that one for longer than
 // an upload takes; if it has died, they do it.
-constexpr base::Duration kPatience = std::chrono::seconds(20);
+constexpr base::Duration kOthersPatience = std::chrono::seconds(20);
 // Nobody waits for a checkpoint.
 constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
 // A process that lives shorter than this leaves collecting to others.
@@ -232,7 +232,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
   void end_maintenance() override {}
   bool keeps_maintenance() const override { return false; }
-  base::Duration maintenance_patience() const override { return kPatience; }
+  base::Duration maintenance_patience() const override { return kOthersPatience; }
 
   bool deletes_at_once() const override { return false; }
   void publish_pin(std::uint64_t /*edit_number*/) override {}
@@ -248,6 +248,18 @@ class BucketMedium final : public Medium, private Collector::Place {
     stats.bucket.bytes_received = counts.bytes_received;
     stats.bucket.undecided = counts.undecided;
     stats.bucket.throttled = counts.throttled;
+    // S3's list prices in us-east-1, for a million: of Standard, or of Express One Zone.
+    const bool is_express = setting_.where.substr(0, setting_.where.find('/', 5)).ends_with("--x-s3");
+    const double put_price = is_express ? 1.13 : 5.00;
+    const double get_price = is_express ? 0.03 : 0.40;
+    stats.bucket.dollars =
+        (static_cast<double>(counts.puts + counts.lists) * put_price + static_cast<double>(counts.gets) * get_price) /
+        1e6;
+    if (const std::shared_ptr<log::BucketLog> log = bucket_log()) {
+      const log::LogStats log_stats = log->stats();
+      stats.bucket.lost_races = log_stats.appends_lost;
+      stats.bucket.hedged = log_stats.puts_hedged;
+    }
     const storage::BucketFiles::Counts files = files_->counts();
     stats.bucket.reads_fetched = files.reads_fetched;
   }

@@ -18,7 +18,7 @@ using storage::BucketDate;
 using storage::Outcome;
 
 // One round of requests takes no longer than this, or is begun again.
-constexpr base::Duration kPatience = std::chrono::minutes(2);
+constexpr base::Duration kRoundPatience = std::chrono::minutes(2);
 // It costs some requests: not for less than this.
 constexpr std::uint64_t kSlotsWorthIt = 64;
 // Bulk payloads live so much longer than half the grace before the first slot that is left: see sweep().
@@ -31,7 +31,7 @@ std::string swept_key(std::uint32_t number) {
 }  // namespace
 
 base::Instant Collector::deadline() const {
-  return base::now() + kPatience;
+  return base::now() + kRoundPatience;
 }
 
 void Collector::require_going_on() const {

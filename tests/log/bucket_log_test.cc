@@ -178,7 +178,7 @@ TEST(BucketAppend, ThatIsUndecidedIsSettledByWhatIsInTheSlot) {
       MemoryBucket other;
       EXPECT_EQ(handle.append("a", 100ms), Append::undecided);
       const Log::Attempt attempt = handle.log->attempt();
-      EXPECT_EQ(attempt.sequence, 1U);
+      EXPECT_EQ(attempt.sequence >> 32, 1U);
       bucket.change([&](MemoryBucket& inside) {
         inside.instead = nullptr;
         if (!comes) return;
