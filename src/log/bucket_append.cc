@@ -127,7 +127,6 @@ Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint
     // Nothing of it was sent: whoever slept meanwhile puts the payload once more.
     if (outcome != Append::unavailable || !tried.is_stale || is_too_late(tried) || base::now() >= deadline)
       return outcome;
-    base::probe("bucket: a payload had become too old to be named");
   }
 }
 
