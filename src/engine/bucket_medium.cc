@@ -34,6 +34,10 @@ constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 constexpr base::Duration kLookEvery = std::chrono::minutes(10);
 constexpr base::Duration kAfterTrouble = std::chrono::minutes(1);
 
+// S3 Standard in us-east-1, at list price; a list costs as much as a put, and removing is free.
+constexpr double kDollarsPerPut = 5.00 / 1e6;
+constexpr double kDollarsPerGet = 0.40 / 1e6;
+
 class BucketMedium final : public Medium, private Collector::Place {
  public:
   BucketMedium(std::unique_ptr<storage::Bucket> bucket, std::unique_ptr<storage::DiskCache> cache,
@@ -242,8 +246,15 @@ class BucketMedium final : public Medium, private Collector::Place {
     stats.bucket.bytes_received = counts.bytes_received;
     stats.bucket.undecided = counts.undecided;
     stats.bucket.throttled = counts.throttled;
+    if (const std::shared_ptr<log::BucketLog> log = bucket_log()) {
+      const log::LogStats log_stats = log->stats();
+      stats.bucket.lost_races = log_stats.appends_lost;
+      stats.bucket.hedged = log_stats.puts_hedged;
+    }
     const storage::BucketFiles::Counts files = files_->counts();
     stats.bucket.reads_fetched = files.reads_fetched;
+    stats.bucket.dollars = static_cast<double>(counts.puts + counts.lists) * kDollarsPerPut +
+                           static_cast<double>(counts.gets) * kDollarsPerGet;
   }
 
   void start_upkeep(Engine& engine) override {
