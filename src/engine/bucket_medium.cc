@@ -34,6 +34,10 @@ constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 constexpr base::Duration kLookEvery = std::chrono::minutes(10);
 constexpr base::Duration kAfterTrouble = std::chrono::minutes(1);
 
+// S3 Standard in us-east-1, at list price; a list costs as much as a put, and removing is free.
+constexpr double kDollarsPerPut = 5.00 / 1e6;
+constexpr double kDollarsPerGet = 0.40 / 1e6;
+
 class BucketMedium final : public Medium, private Collector::Place {
  public:
   BucketMedium(std::unique_ptr<storage::Bucket> bucket, std::unique_ptr<storage::DiskCache> cache,
@@ -248,13 +252,6 @@ class BucketMedium final : public Medium, private Collector::Place {
     stats.bucket.bytes_received = counts.bytes_received;
     stats.bucket.undecided = counts.undecided;
     stats.bucket.throttled = counts.throttled;
-    // S3's list prices in us-east-1, for a million: of Standard, or of Express One Zone.
-    const bool is_express = setting_.where.substr(0, setting_.where.find('/', 5)).ends_with("--x-s3");
-    const double put_price = is_express ? 1.13 : 5.00;
-    const double get_price = is_express ? 0.03 : 0.40;
-    stats.bucket.dollars =
-        (static_cast<double>(counts.puts + counts.lists) * put_price + static_cast<double>(counts.gets) * get_price) /
-        1e6;
     if (const std::shared_ptr<log::BucketLog> log = bucket_log()) {
       const log::LogStats log_stats = log->stats();
       stats.bucket.lost_races = log_stats.appends_lost;
@@ -262,6 +259,8 @@ class BucketMedium final : public Medium, private Collector::Place {
     }
     const storage::BucketFiles::Counts files = files_->counts();
     stats.bucket.reads_fetched = files.reads_fetched;
+    stats.bucket.dollars = static_cast<double>(counts.puts + counts.lists) * kDollarsPerPut +
+                           static_cast<double>(counts.gets) * kDollarsPerGet;
   }
 
   void start_upkeep(Engine& engine) override {

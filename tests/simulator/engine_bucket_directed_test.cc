@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 #include "engine/bucket_header.h"
 #include "engine/bucket_medium.h"
 #include "engine/engine.h"
+#include "engine/session_row.h"
 #include "engine/store_maker.h"
 #include "in_world.h"
 #include "ingot/error.h"
@@ -310,6 +313,93 @@ TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
         });
       }).failure;
   EXPECT_EQ(failure, "");
+}
+
+// What open() says of this bucket; empty: it made a store.
+std::string refusal(const std::function<void(World&)>& spoil, ErrorCode expected) {
+  std::string said;
+  const std::string failure = in_world(1, [&](World& world) {
+                                spoil(world);
+                                Process& process = world.scheduler.start("opener", [&] {
+                                  std::string sentence;
+                                  bool is_expected = true;
+                                  try {
+                                    open_in_bucket(world, {.deadline = 2s}).close();
+                                  } catch (const Error& error) {
+                                    sentence = error.what();
+                                    is_expected = error.code() == expected;
+                                  }
+                                  if (!is_expected) world.scheduler.fail("another code: " + sentence);
+                                  const HostMemory host;
+                                  said = std::string(sentence);
+                                });
+                                world.scheduler.wait_for_end(process);
+                              }).failure;
+  EXPECT_EQ(failure, "");
+  return said;
+}
+
+TEST(EngineInABucket, OneThatIgnoresConditionsIsRefused) {
+  const std::string said =
+      refusal([](World& world) { world.bucket.set_ignores_conditions(true); }, ErrorCode::invalid_argument);
+  EXPECT_NE(said.find("can't hold a store"), std::string::npos) << said;
+  EXPECT_NE(said.find("docs/s3.md"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, OneThatHidesWhatIsMissingIsRefused) {
+  const std::string said = refusal([](World& world) { world.bucket.set_hides_absence(true); }, ErrorCode::unavailable);
+  EXPECT_NE(said.find("403"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, APrefixWithOtherObjectsIsLeftAlone) {
+  const std::string said = refusal(
+      [](World& world) {
+        const storage::Answer answer =
+            world.bucket.put("photos/cat.jpg", "meow", storage::PutMode::replace, {}, world.scheduler.now() + 10s);
+        if (answer.outcome != storage::Outcome::done) world.scheduler.fail("no photo");
+      },
+      ErrorCode::not_a_store);
+  EXPECT_NE(said.find("photos/cat.jpg"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, AHeaderIsReadAsItIsWritten) {
+  engine::BucketHeader header;
+  header.store.store_id = {0x1122334455667788ULL, 0x99aabbccddeeff00ULL};
+  header.store.made_micros = 1'700'000'000'000'000;
+  header.grace = 36h;
+  const std::string bytes = engine::encode_bucket_header(header);
+  ASSERT_EQ(bytes.size(), 64U);
+  EXPECT_EQ(bytes.substr(0, 16), std::string("INGOTBKT\x01\0\0\0\0\0\0\0", 16));
+  EXPECT_EQ(bytes.substr(16, 16),
+            "\x88\x77\x66\x55\x44\x33\x22\x11" + std::string("\0\xff\xee\xdd\xcc\xbb\xaa\x99", 8));
+  engine::BucketHeader read;
+  ASSERT_EQ(engine::decode_bucket_header(bytes, read), engine::HeaderRead::good);
+  EXPECT_EQ(read.store.store_id, header.store.store_id);
+  EXPECT_EQ(read.store.made_micros, header.store.made_micros);
+  EXPECT_EQ(read.grace, header.grace);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    EXPECT_NE(engine::decode_bucket_header(damaged, read), engine::HeaderRead::good) << i;
+    EXPECT_NE(engine::decode_bucket_header(bytes.substr(0, i), read), engine::HeaderRead::good) << i;
+  }
+}
+
+TEST(EngineInABucket, ASessionsRowSaysWhatIsKnown) {
+  using engine::RowSays;
+  const auto sequence = [](std::uint64_t counter, std::uint64_t bits) { return counter << 32 | bits; };
+  EXPECT_EQ(engine::row_says({}, sequence(1, 7)), RowSays::not_kept);
+  const engine::SessionRow row{{1, 2}, sequence(5, 9), 100, 3};
+  EXPECT_EQ(engine::row_says(row, sequence(5, 9)), RowSays::kept);
+  EXPECT_EQ(engine::row_says(row, sequence(6, 9)), RowSays::not_kept);
+  EXPECT_EQ(engine::row_says(row, sequence(5, 8)), RowSays::unknown);
+  EXPECT_EQ(engine::row_says(row, sequence(4, 9)), RowSays::unknown);
+  const std::optional<engine::SessionRow> read = engine::decode_session({1, 2}, engine::encode_session(row));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->sequence, row.sequence);
+  EXPECT_EQ(read->base_version, 100U);
+  EXPECT_EQ(read->transactions, 3U);
+  EXPECT_FALSE(engine::decode_session({1, 2}, "short").has_value());
 }
 
 }  // namespace
