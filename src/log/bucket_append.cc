@@ -81,7 +81,6 @@ Append BucketLogHandle::append(const Draft& draft, base::Instant deadline) {
     return Append::unavailable;
   }
   if (gone_ || !arrived_.empty()) return Append::lost;
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   const Append outcome = begin_append(lock, draft, deadline);
   if (outcome == Append::kept) ++stats_.appends_kept;
@@ -135,7 +134,6 @@ Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint
 Read BucketLogHandle::settle(base::Instant deadline) {
   if (is_child()) return Read::unavailable;
   Lock lock(shared_->mutex);
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   while (undecided_slot_ == end_.slot + 1) {
     if (is_stopped()) return stopped_as();

@@ -146,17 +146,6 @@ class BucketLogHandle final : public BucketLog {
     storage::BackOff back_off;
   };
 
-  // Something is under way that tells what is published.
-  class Busy {
-   public:
-    explicit Busy(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
-    ~Busy() { count_.fetch_sub(1); }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-
-   private:
-    std::atomic<std::uint32_t>& count_;
-  };
   // While alive, the follower goes on trying. The mutex is held at both ends.
   class Looker {
    public:
@@ -276,7 +265,6 @@ class BucketLogHandle final : public BucketLog {
   std::atomic<bool> is_asleep_ = false;         // the follower waits without a deadline
   std::atomic<std::int64_t> clock_offset_ = 0;  // of clock_, in microseconds
   std::atomic<bool> is_stopped_ = false;
-  std::atomic<std::uint32_t> busy_ = 0;  // looks and appends that are under way
 
   // Guarded by shared_->mutex:
   End end_;
