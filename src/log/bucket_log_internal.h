@@ -233,8 +233,13 @@ class BucketLogHandle final : public BucketLog {
   bool send_what_is_due(Lock& lock, Tried& tried, base::Instant deadline);
   void send(Lock& lock, Tried& tried, base::Instant deadline);
   [[nodiscard]] base::Instant next_step(const Tried& tried) const;
-  Append keep(const ArrivedEntry& entry);
+  Append keep();
   void wait_for_turn(Lock& lock, base::Instant deadline);
+
+  // bucket_check.cc
+  struct Check;
+  void check_some(Lock& lock, Check& check, std::uint64_t last);
+  void check_payloads(Lock& lock, Check& check, const std::vector<ArrivedEntry>& entries);
 
   // bucket_background.cc
   bool send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
