@@ -222,7 +222,7 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
     if (!(there.nonce == ours.nonce) || base::broken(base::Break::bucket_ignore_nonce)) return Append::lost;
     if (there.identity == ours.identity) {
       base::probe("bucket: an append was found to be kept");
-      return keep();
+      return keep(arrived_.front());
     }
     set_corrupt(slot_key(ours.slot) + " has the nonce of an attempt of ours, and another content");
   }
@@ -235,18 +235,16 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
   }
   if (tried.won.has_value()) {
     const auto& [date, answered] = *tried.won;
-    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) {
-      accept(tried.entry);
-      return keep();
-    }
+    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) return keep(tried.entry);
     if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
   }
   return std::nullopt;
 }
 
-// What has arrived next is the owner's own: the position moves over it. The mutex is held.
-Append BucketLogHandle::keep() {
-  const ArrivedEntry kept = std::move(arrived_.front());
+// It is in its slot, and it is known by the rules. The mutex is held.
+Append BucketLogHandle::keep(const ArrivedEntry& entry) {
+  if (end_.slot < entry->entry.slot) accept(entry);
+  const ArrivedEntry kept = std::move(arrived_.front());  // which `entry` may be
   arrived_.pop_front();
   arrived_bytes_ -= kept->entry.payload_bytes;
   consume(*kept);

@@ -233,7 +233,7 @@ class BucketLogHandle final : public BucketLog {
   bool send_what_is_due(Lock& lock, Tried& tried, base::Instant deadline);
   void send(Lock& lock, Tried& tried, base::Instant deadline);
   [[nodiscard]] base::Instant next_step(const Tried& tried) const;
-  Append keep();
+  Append keep(const ArrivedEntry& entry);
   void wait_for_turn(Lock& lock, base::Instant deadline);
 
   // bucket_check.cc
