@@ -154,7 +154,7 @@ class Opener {
     opening_.slots.resize(kOpeningSlots);
     {
       RequestGroup group(pool_, Urgency::prompt);
-      const auto get = [this](std::string key, Asked& into) {
+      const auto get = [this](const std::string& key, Asked& into) {
         into.got = get_decided(bucket_, key, kObjectPatience, deadline_, into.dates);
       };
       if (newest_.checkpoint.has_value()) {
