@@ -152,6 +152,7 @@ class Opener {
     Confirmed confirmed;
     std::vector<std::vector<DateSample>> dates(kOpeningSlots);
     opening_.slots.resize(kOpeningSlots);
+    opening_.asked = base::now();
     {
       RequestGroup group(pool_, Urgency::prompt);
       const auto get = [this](const std::string& key, Asked& into) {
