@@ -155,8 +155,7 @@ void BucketLogHandle::take_slots(Lock& lock, BucketOpening& opening) {
   for (BucketOpening::Slot& slot : opening.slots) {
     const std::uint64_t next = end_.slot + 1 + entries.size();
     if (slot.slot < next) continue;
-    const bool counts = slot.slot == next && knows_boundary() &&
-                        confirmation_.covers(slot.slot, slot.got.date, slot.answered, options_.grace);
+    const bool counts = slot.slot == next && is_covered(slot.slot, slot.got.date, slot.answered, slot.answered);
     if (counts && slot.got.outcome == storage::Outcome::absent) absent = slot.slot;
     const bool is_there = counts && slot.got.outcome == storage::Outcome::done;
     std::string misfit;
@@ -441,6 +440,7 @@ void BucketLogHandle::say(Lock& lock) {
 void BucketLogHandle::note_date(const DateSample& date) {
   clock_.add(date);
   clock_offset_.store(clock_.offset().value_or(0), std::memory_order_relaxed);
+  if (knows_boundary() && date.date - confirmation_.date >= options_.grace / 2) is_outdated_ = true;
 }
 
 BucketLogHandle::CallOf<storage::Got> BucketLogHandle::get(Lock& lock, std::string key, base::Duration patience) {
