@@ -18,7 +18,12 @@ void BucketLogSession::collect() {
   base::Random random(base::random_u64());
   const auto most = static_cast<std::uint64_t>(plan_.collect_every.count());
   base::Duration pause{};
-  while (!wait_or_stop(pause + base::Duration(random.below(most)))) {
+  const auto next = [&] {
+    // By the clock, all of these come at once.
+    const base::Duration to_the_hour = base::Duration(1h) - base::now().time_since_epoch() % base::Duration(1h);
+    return plan_.collects_by_the_clock ? to_the_hour : pause + base::Duration(random.below(most));
+  };
+  while (!wait_or_stop(next())) {
     const std::shared_ptr<log::BucketLog> log = this->log();
     if (log == nullptr) return;
     const std::uint64_t before = history().boundary_slot();

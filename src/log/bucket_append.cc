@@ -238,8 +238,8 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
     return may_be_there(tried) ? Append::collected : Append::lost;
   }
   if (tried.won.has_value()) {
-    const auto& [date, answered] = *tried.won;
-    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) return keep(tried.entry);
+    const DateSample& won = *tried.won;
+    if (!looks_at_boundary || is_covered(ours.slot, won.date, won.sent, won.answered)) return keep(tried.entry);
     if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
   }
   return std::nullopt;
@@ -315,7 +315,7 @@ void BucketLogHandle::digest_answer(Tried& tried, const Call<storage::Answer>& c
         set_corrupt("the bucket has carried out two conditional puts of " + key +
                     ": it ignores conditional requests, and can't hold a store");
       }
-      if (answer.date.has_value()) tried.won.emplace(*answer.date, call.answered);
+      if (answer.date.has_value()) tried.won = DateSample{*answer.date, call.sent, call.answered};
       [[fallthrough]];
     case Outcome::exists:
       if (tried.entry->bytes->size() <= kHedgeBytesMax && call.answered - call.sent <= kLatencyMax) {

@@ -131,11 +131,11 @@ class BucketLogHandle final : public BucketLog {
   struct Tried {
     ArrivedEntry entry;  // as it is in the slot if it wins
     std::vector<Delivery> deliveries;
-    bool may_be_there = false;  // some delivery that was answered has, or may have, been carried out
-    std::optional<std::pair<storage::BucketDate, base::Instant>> won;  // `done`, and when; it counts if it is covered
-    bool is_taken = false;                                             // `exists`: the follower is to read it
-    std::uint64_t taken_round = 0;                                     // of the follower, which began after that
-    std::uint64_t confirm_needed = 0;                                  // nothing more is sent before this confirmation
+    bool may_be_there = false;         // some delivery that was answered has, or may have, been carried out
+    std::optional<DateSample> won;     // `done`, and when; it counts if it is covered
+    bool is_taken = false;             // `exists`: the follower is to read it
+    std::uint64_t taken_round = 0;     // of the follower, which began after that
+    std::uint64_t confirm_needed = 0;  // nothing more is sent before this confirmation
     base::Instant send_at{};
     base::Instant hedge_at = base::kNever;
     base::Instant again_at = base::kNever;  // although others are under way
@@ -207,7 +207,11 @@ class BucketLogHandle final : public BucketLog {
   void start_round(Lock& lock, Round& round);
   [[nodiscard]] bool is_decided(const Round& round) const;
   void digest_slots(Lock& lock, Round& round);
-  [[nodiscard]] bool is_covered(std::uint64_t slot, const Call<storage::Got>& call) const;
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const std::optional<storage::BucketDate>& date, base::Instant sent,
+                                base::Instant answered) const;
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const Call<storage::Got>& call) const {
+    return is_covered(slot, call.result.date, call.sent, call.answered);
+  }
   [[nodiscard]] bool counts(std::uint64_t slot, const Call<storage::Got>& call);
   ArrivedEntry take_slot(std::string bytes, std::uint64_t slot);
   bool fetch_payloads(Lock& lock, std::vector<ArrivedEntry>& entries);
@@ -283,6 +287,7 @@ class BucketLogHandle final : public BucketLog {
   bool corrupt_ = false;
   bool closing_ = false;
   Confirmation confirmation_;
+  bool is_outdated_ = false;  // it: some answer's Date was half the grace after it
   std::optional<Boundary> boundary_;
   BucketClock clock_;
   Turns turns_;

@@ -152,6 +152,7 @@ class Opener {
     Confirmed confirmed;
     std::vector<std::vector<DateSample>> dates(kOpeningSlots);
     opening_.slots.resize(kOpeningSlots);
+    opening_.asked = base::now();
     {
       const auto get = [this](const std::string& key, Asked& into) {
         into.got = get_decided(bucket_, key, kObjectPatience, deadline_, into.dates);
