@@ -93,8 +93,8 @@ probes_are_reached() {
 # A seed does the same in every build: gcc for release, gcc with sanitizers, clang for debugging.
 hashes() {
   local scenario
-  for scenario in log engine; do
-    "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 40 --jobs "$jobs" --hashes 2>/dev/null |
+  for scenario in log bucket-log engine engine-bucket; do
+    "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 20 --jobs "$jobs" --hashes 2>/dev/null |
       grep -E '^[0-9]+ [0-9a-f]{16}$' | sort -n | sed "s/^/$scenario /"
   done
 }

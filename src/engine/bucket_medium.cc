@@ -25,7 +25,7 @@ using storage::Outcome;
 
 // Whoever began the newest segment flushes the ones before it, and merges. Others leave it to that one for longer than
 // an upload takes; if it has died, they do it.
-constexpr base::Duration kPatience = std::chrono::seconds(20);
+constexpr base::Duration kOthersPatience = std::chrono::seconds(20);
 // Nobody waits for a checkpoint.
 constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
 // A process that lives shorter than this leaves collecting to others.
@@ -94,6 +94,12 @@ class BucketMedium final : public Medium, private Collector::Place {
     storage::BucketFiles::Options files;
     files.store_id = log::hex_name(header_.store.store_id);
     files.patience = patience;
+    files.clock = [this]() -> std::optional<storage::BucketDate> {
+      const std::shared_ptr<log::BucketLog> log = bucket_log();
+      if (log == nullptr) return {};
+      return std::chrono::floor<std::chrono::seconds>(
+          std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(log->clock_micros())));
+    };
     files_ = storage::make_bucket_files(*bucket_, pool_, cache_.get(), std::move(files));
     return header_.store;
   }
@@ -230,7 +236,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
   void end_maintenance() override {}
   bool keeps_maintenance() const override { return false; }
-  base::Duration maintenance_patience() const override { return kPatience; }
+  base::Duration maintenance_patience() const override { return kOthersPatience; }
 
   bool deletes_at_once() const override { return false; }
   void publish_pin(std::uint64_t /*edit_number*/) override {}

@@ -99,6 +99,7 @@ Append BucketLogHandle::begin_append(Lock& lock, const Draft& draft, base::Insta
   Append outcome = Append::unavailable;
   if (kSlotFrameBytes + bytes <= options_.slot_bytes_max) {
     Tried tried;
+    tried.sign_until = draft.sign_until;
     tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, {.name = {}, .hash = {}, .bytes = bytes});
     outcome = decide(lock, tried, deadline);
   } else {
@@ -121,10 +122,11 @@ Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint
     tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, *payload_);
     tried.entry->payload = payload;
     tried.payload_date = payload_->date;
+    tried.sign_until = draft.sign_until;
     const Append outcome = decide(lock, tried, deadline);
     // Nothing of it was sent: whoever slept meanwhile puts the payload once more.
-    if (outcome != Append::unavailable || !tried.is_stale || base::now() >= deadline) return outcome;
-    base::probe("bucket: a payload had become too old to be named");
+    if (outcome != Append::unavailable || !tried.is_stale || is_too_late(tried) || base::now() >= deadline)
+      return outcome;
   }
 }
 
@@ -170,7 +172,9 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const D
   entry.link = end_.link;
   if (kind != SlotKind::nothing) {
     entry.session = session_;
-    entry.sequence = ++sequence_;
+    // The counter of a copied machine goes on twice; the bits of the two differ.
+    sequence_ = ((sequence_ >> 32) + 1) << 32 | (entry.nonce.low & 0xffff'ffffULL);
+    entry.sequence = sequence_;
   }
   entry.replay_from = replay_from_;
   entry.payload_bytes = payload.bytes;
@@ -188,7 +192,7 @@ Append BucketLogHandle::decide(Lock& lock, Tried& tried, base::Instant deadline)
       digest_answers(tried);
       if (const std::optional<Append> known = decided(tried); known.has_value()) return *known;
       if (closing_ || base::now() >= deadline) return give_up(tried);
-      tried.is_stale = tried.payload_date.has_value() && !is_fresh(*tried.payload_date);
+      tried.is_stale = (tried.payload_date.has_value() && !is_fresh(*tried.payload_date)) || is_too_late(tried);
       if (tried.is_stale) return give_up(tried);
       if (send_what_is_due(lock, tried, deadline)) continue;  // the mutex was free meanwhile
       wait_for_change(lock, std::min(deadline, next_step(tried)));
@@ -238,6 +242,11 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
     if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
   }
   return std::nullopt;
+}
+
+// Whether what it names may be collected by the time that a put which is signed now comes true.
+bool BucketLogHandle::is_too_late(const Tried& tried) const {
+  return tried.sign_until.has_value() && confirmation_.date > *tried.sign_until;
 }
 
 // It is in its slot, and it is known by the rules. The mutex is held.

@@ -45,6 +45,10 @@ void BucketLogHandle::follow() {
       retry_at_ = base::now() + kPollMax;
     }
   }
+  try {
+    say(lock);
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it was said by why(), too
+  }
 }
 
 // When the next round is to begin. The mutex is held.
@@ -226,7 +230,7 @@ void BucketLogHandle::digest_slots(Lock& lock, Round& round) {
   for (const ArrivedEntry& entry : taken) {
     if (is_stopped() || !accept_or_compare(entry)) return;
   }
-  if (arrived_bytes_ > kArrivedBytesMax && has_follower_) {
+  if (arrived_bytes_ > options_.unread_bytes_max && has_follower_) {
     base::probe("bucket: fell too far behind to catch up by reading");
     set_gone();
     return;

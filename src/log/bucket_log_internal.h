@@ -142,6 +142,7 @@ class BucketLogHandle final : public BucketLog {
     std::size_t hedges = 0;
     int denials = 0;                                  // it was taken, and then absent
     std::optional<storage::BucketDate> payload_date;  // of a payload in bulk
+    std::optional<storage::BucketDate> sign_until;    // as Draft has it
     bool is_stale = false;                            // that is so old that it must not be named
     storage::BackOff back_off;
   };
@@ -238,6 +239,7 @@ class BucketLogHandle final : public BucketLog {
   Append give_up(Tried& tried);
   [[nodiscard]] static std::size_t under_way(const Tried& tried);
   [[nodiscard]] static bool may_be_there(const Tried& tried);
+  [[nodiscard]] bool is_too_late(const Tried& tried) const;
   void digest_answers(Tried& tried);
   void digest_answer(Tried& tried, const Call<storage::Answer>& call);
   bool may_send(Tried& tried);
@@ -371,7 +373,6 @@ inline constexpr base::Duration kSendAgainAfter = std::chrono::seconds(2);  // o
 inline constexpr std::size_t kDeliveriesMax = 4;                            // under way at once
 inline constexpr std::uint64_t kHedgeBytesMax = 128 << 10;
 inline constexpr std::size_t kIdentitiesMax = 64;
-inline constexpr std::uint64_t kArrivedBytesMax = 128ULL << 20;  // not read yet: beyond it, open anew instead
 inline constexpr std::uint64_t kTailEvery = 16;
 inline constexpr std::size_t kStartsMax = 4096;  // segments that a checkpoint may still ask for
 inline constexpr int kRechecksMax = 4;
