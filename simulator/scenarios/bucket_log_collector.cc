@@ -9,7 +9,6 @@
 namespace ingot::simulator {
 
 using namespace std::chrono_literals;
-using storage::Outcome;
 
 namespace {
 constexpr base::Duration kCollectorPatience = 1min;
@@ -34,7 +33,7 @@ std::optional<std::vector<storage::ListedObject>> BucketLogSession::list(std::st
   int failures = 0;
   do {
     storage::Listing page = world().bucket.list(prefix, continuation, base::now() + 10s);
-    if (page.outcome != Outcome::done) {
+    if (page.outcome != storage::Outcome::done) {
       if (++failures > 3) return std::nullopt;
       continue;
     }
@@ -48,7 +47,7 @@ bool BucketLogSession::remove_all(const std::vector<std::string>& keys) {
   bool all = true;
   for (const std::string& key : keys) {
     const storage::Answer answer = world().bucket.remove(key, base::now() + 10s);
-    all = all && answer.outcome == Outcome::done;
+    all = all && answer.outcome == storage::Outcome::done;
   }
   return all;
 }
@@ -84,7 +83,7 @@ void BucketLogSession::collect_once(log::BucketLog& log) {
   const storage::Got got = world().bucket.get(key, {}, base::now() + 10s);
   BucketState state;
   log::Start start;
-  if (got.outcome != Outcome::done || !BucketState::decode(got.bytes, state, start)) return;
+  if (got.outcome != storage::Outcome::done || !BucketState::decode(got.bytes, state, start)) return;
   const log::Advanced advanced = log::advance_boundary(world().bucket, confirmation, newest->start - 1, key,
                                                        kBucketStoreId, base::now() + kCollectorPatience);
   outcome(advanced == log::Advanced::done    ? "collect: boundary made"

@@ -134,15 +134,12 @@ bool BucketLogHandle::is_decided(const Round& round) const {
 
 void BucketLogHandle::fetch_once(Lock& lock) {
   Round round;
-  {
-    const Busy busy(busy_);
-    start_round(lock, round);
-    for (;;) {
-      work_on_confirmation(lock);
-      if (closing_ || is_decided(round)) break;
-      if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
-      wait_for_change(lock, base::kNever);
-    }
+  start_round(lock, round);
+  for (;;) {
+    work_on_confirmation(lock);
+    if (closing_ || is_decided(round)) break;
+    if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
+    wait_for_change(lock, base::kNever);
   }
   for (const auto& slot : round.slots) slot->cancelled = true;  // those that have not begun
   if (closing_) return;

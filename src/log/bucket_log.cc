@@ -182,7 +182,7 @@ Version BucketLogHandle::published() const {
   const bool is_old = now - looked_at_.load(std::memory_order_relaxed) > base::Duration(kMustLookAfter).count();
   const bool has_failed =
       now - look_failed_at_.load(std::memory_order_relaxed) < base::Duration(kLookAgainAfter).count();
-  return is_old && !has_failed && busy_.load(std::memory_order_relaxed) == 0 ? kMustLook : version;
+  return is_old && !has_failed ? kMustLook : version;
 }
 
 // Somebody wants to know what others append: the follower asks for it for a while.

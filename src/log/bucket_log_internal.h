@@ -147,17 +147,6 @@ class BucketLogHandle final : public BucketLog {
     storage::BackOff back_off;
   };
 
-  // Something is under way that tells what is published.
-  class Busy {
-   public:
-    explicit Busy(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
-    ~Busy() { count_.fetch_sub(1); }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-
-   private:
-    std::atomic<std::uint32_t>& count_;
-  };
   // While alive, the follower goes on trying. The mutex is held at both ends.
   class Looker {
    public:
@@ -249,6 +238,11 @@ class BucketLogHandle final : public BucketLog {
   Append keep(const ArrivedEntry& entry);
   void wait_for_turn(Lock& lock, base::Instant deadline);
 
+  // bucket_check.cc
+  struct Check;
+  void check_some(Lock& lock, Check& check, std::uint64_t last);
+  void check_payloads(Lock& lock, Check& check, const std::vector<ArrivedEntry>& entries);
+
   // bucket_background.cc
   bool send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
                     base::Instant deadline);
@@ -278,7 +272,6 @@ class BucketLogHandle final : public BucketLog {
   std::atomic<bool> is_asleep_ = false;         // the follower waits without a deadline
   std::atomic<std::int64_t> clock_offset_ = 0;  // of clock_, in microseconds
   std::atomic<bool> is_stopped_ = false;
-  std::atomic<std::uint32_t> busy_ = 0;  // looks and appends that are under way
 
   // Guarded by shared_->mutex:
   End end_;
