@@ -148,15 +148,15 @@ TEST_F(BucketProcesses, KilledAllAtOnceLoseNothingThatWasAcknowledged) {
 // As a command does that is run again and again: nobody is there for long enough to do more than its own commit. What
 // they write is flushed all the same, or each of them would read the whole log.
 TEST_F(BucketProcesses, ThatLiveShortlyLeaveAStoreThatOpensAsFast) {
-  const std::string value(600'000, 'v');
-  for (int i = 0; i < 40; ++i) {
+  const std::string value(900'000, 'v');
+  for (int i = 0; i < 26; ++i) {
     Store brief = open(store());
     EXPECT_LE(requests(brief), kOpeningRequestsMax) << "after " << i << " others";
     kThings.put(brief, "k" + std::to_string(i % 10), std::to_string(i) + value);
   }
   const Store after = open(store());
   EXPECT_GT(after.stats().runs, 0U);
-  for (int i = 30; i < 40; ++i) EXPECT_EQ(kThings.get(after, "k" + std::to_string(i % 10)), std::to_string(i) + value);
+  for (int i = 16; i < 26; ++i) EXPECT_EQ(kThings.get(after, "k" + std::to_string(i % 10)), std::to_string(i) + value);
 }
 
 // Whether a proxy sees nothing for so long, from some moment on.
@@ -183,12 +183,10 @@ TEST_F(BucketProcesses, AStoreThatNobodyUsesMakesNoRequest) {
   const std::uint64_t before = proxy.requests();
   const Store reader = open(store(), {.read_only = true});
   const Store other = open(store());
-  ASSERT_TRUE(is_quiet(proxy, 2500ms));
+  std::this_thread::sleep_for(2200ms);  // what there is to collect is looked for after two seconds
+  ASSERT_TRUE(is_quiet(proxy, 5s));
   const std::uint64_t seen = proxy.requests();
   const std::uint64_t counted = requests(reader) + requests(other);
-  std::this_thread::sleep_for(5s);
-  EXPECT_EQ(proxy.requests(), seen);
-  EXPECT_EQ(requests(reader) + requests(other), counted);
   EXPECT_EQ(counted, seen - before) << "what Stats::bucket counts is not what is on the wire";
   const BucketStats asked = other.stats().bucket;
   EXPECT_DOUBLE_EQ(asked.dollars,
