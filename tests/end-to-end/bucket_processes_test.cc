@@ -145,6 +145,54 @@ TEST_F(BucketProcesses, KilledAllAtOnceLoseNothingThatWasAcknowledged) {
   EXPECT_TRUE(open(store()).check().clean());
 }
 
+// At each request of a whole life, from making the store on: before it is sent, while it is on its way, and before its
+// answer comes. (When there is no time, at some of them.)
+TEST_F(BucketProcesses, KilledAtAnyRequestLeaveAStoreThatIsWhole) {
+  const bool has_time = std::getenv("INGOT_TEST_HOURS") != nullptr;
+  const std::string large(1'500'000, 'v');  // a payload of its own
+  const std::vector<std::pair<std::string, std::string>> puts = {{"a", "1"}, {"b", large}, {"c", "3"}};
+  std::mt19937_64 random(std::random_device{}());
+  for (std::uint64_t at = 1, lives = 0;; at += has_time ? 1 : 1 + random() % 24, ++lives) {
+    bool was_killed = false;
+    for (const Moment moment : {Moment::came, Moment::answered}) {
+      const Fate fate = random() % 2 == 0 ? Fate::cut : Fate::pass;
+      SCOPED_TRACE("request " + std::to_string(at));
+      const std::string where = store("life" + std::to_string(lives) + (moment == Moment::came ? "a" : "b"));
+      Proxy proxy(endpoint());
+      std::atomic<pid_t> pid{0};
+      proxy.judge_by([&](const ProxiedRequest& request, Moment now) {
+        if (request.number < at || now != moment) return Fate::pass;
+        ::kill(pid, SIGKILL);
+        return request.number == at ? fate : Fate::cut;
+      });
+      Child child("obey", {where, "wait"}, through(proxy));
+      pid = child.pid();
+      child.tell("open\nput a 1\nsettle\nlarge b 1500000\nsettle\nput c 3\nsettle");
+      child.close_input();
+      std::size_t done = 0;
+      for (const std::string& line : child.last_lines()) done += line == "done" ? 1 : 0;
+      const int status = child.wait();
+      was_killed |= status == -SIGKILL;
+      EXPECT_TRUE(status == -SIGKILL || (status == 0 && done == 2 * puts.size())) << status;
+      Store after = open(where);
+      for (std::size_t i = 0; i < puts.size(); ++i) {
+        const auto& [key, value] = puts[i];
+        const std::optional<Value> got = kThings.get(after, key);
+        if (2 * i < done) {
+          EXPECT_TRUE(got) << key << " was acknowledged";
+        }
+        if (got) {
+          EXPECT_EQ(*got, value);
+        }
+      }
+      kThings.put(after, "a", "again");
+      after.settle();
+      EXPECT_TRUE(after.check().clean());
+    }
+    if (!was_killed || HasFailure()) break;
+  }
+}
+
 // As a command does that is run again and again: nobody is there for long enough to do more than its own commit. What
 // they write is flushed all the same, or each of them would read the whole log.
 TEST_F(BucketProcesses, ThatLiveShortlyLeaveAStoreThatOpensAsFast) {
