@@ -330,7 +330,7 @@ void BucketCrew::sleep_long() {
   ++tally_.other["slept for long"];
 }
 
-void BucketCrew::suffer() {
+void BucketCrew::suffer(std::size_t count) {
   std::vector<std::function<void()>> deck;
   for (const RequestPlace& place : kPlaces) deck.emplace_back([this, &place] { kill_at(place); });
   for (const RequestPlace& place : kStops) deck.emplace_back([this, &place] { stop_at(place); });
@@ -347,6 +347,7 @@ void BucketCrew::suffer() {
   for (int i = 0; i < 3; ++i) deck.emplace_back([this] { harm_puts(Fate::hold, "puts late"); });
   if (is_short(day_)) deck.emplace_back([this] { sleep_long(); });
   std::shuffle(deck.begin(), deck.end(), random_);
+  deck.resize(std::min(deck.size(), count));
   for (const auto& card : deck) {
     sleep(20, 80);
     card();

@@ -56,8 +56,8 @@ class BucketCrew {
   BucketCrew(std::uint64_t seed, BucketTally& tally, std::string store, std::string upstream,
              std::chrono::seconds day = std::chrono::hours(24));
   ~BucketCrew();
-  // Every kind of harm once, in random order.
-  void suffer();
+  // Every kind of harm at least once, in random order; or some `count` of them.
+  void suffer(std::size_t count = ~std::size_t{0});
   // Ends them, and checks everything.
   void judge();
 
