@@ -412,7 +412,7 @@ TEST_P(BucketFilesTest, ASmallFileIsOnePut) {
 }
 
 TEST_P(BucketFilesTest, ALargeFileIsUploadedInPartsMeanwhile) {
-  const std::string whole = noise(5 * kPart + 12'345);
+  const std::string whole = noise(3 * kPart + 12'345);
   bucket_.set_latency(5ms);
   const auto file = create();
   ASSERT_FALSE(write_all(*file, whole));
@@ -422,8 +422,8 @@ TEST_P(BucketFilesTest, ALargeFileIsUploadedInPartsMeanwhile) {
   EXPECT_TRUE(bucket_.peek(kPath) == whole);
   Requests requests = bucket_.requests();
   EXPECT_EQ(requests.front(), "begin runs/a");
-  EXPECT_EQ(requests.back(), "finish runs/a 6 parts");
-  EXPECT_EQ(requests.size(), 8U);
+  EXPECT_EQ(requests.back(), "finish runs/a 4 parts");
+  EXPECT_EQ(requests.size(), 6U);
   EXPECT_LE(bucket_.most_at_once(), BucketFiles::kPartsAtOnce);
   EXPECT_GT(bucket_.most_at_once(), 1U);
   EXPECT_EQ(bucket_.open_uploads(), 0U);
@@ -454,7 +454,7 @@ TEST_P(BucketFilesTest, WritingIsOnlyAtTheEnd) {
 }
 
 TEST_P(BucketFilesTest, WhateverIsAnsweredTheFileIsThereInTheEnd) {
-  const std::string large = noise(2 * kPart + 1);
+  const std::string large = noise(kPart + 1);
   for (const std::string request : {"put", "begin", "part", "finish"}) {
     for (const Outcome outcome : {Outcome::throttled, Outcome::failed, Outcome::unanswered, Outcome::unsent}) {
       for (const bool is_applied : {false, true}) {
