@@ -59,8 +59,7 @@ class BucketPieces::Object {
 struct BucketPieces::Piece {
   enum class State : std::uint8_t { queued, running, done };
 
-  Piece(std::shared_ptr<Object> its_object, Range its_range, Reading its_how)
-      : object(std::move(its_object)), range(its_range), how(its_how) {}
+  Piece(std::shared_ptr<Object> of, Range where, Reading reading) : object(std::move(of)), range(where), how(reading) {}
 
   const std::shared_ptr<Object> object;
   const Range range;

@@ -351,8 +351,8 @@ TEST_P(BucketFilesTest, AnOutageInTheMiddleFailsThatReadAndNoOther) {
   EXPECT_EQ(file->read_at(0, out, got).code(), ETIMEDOUT);
   EXPECT_EQ(got, kUnit) << "what was there before it";
   EXPECT_EQ(read(*file, whole, 100, 1000), Requests{}) << "what is cached needs no bucket";
-  bucket_.decide({});
   file.reset();
+  bucket_.decide({});
   set_patience(30s);
   (void)read(*open(), whole, 0, whole.size());
 }
