@@ -362,7 +362,7 @@ TEST(BucketFiles, OneWhoseOwnTimeLastsTriesOnHisOwn) {
         return ingot::testing::MemoryBucket::Instead{.outcome = storage::Outcome::unanswered};
       });
       storage::RequestPool pool;
-      const auto files = storage::make_bucket_files(bucket, pool, nullptr, {kStore});
+      const auto files = storage::make_bucket_files(bucket, pool, nullptr, {.store_id = kStore});
       const auto read = [&files] {
         std::unique_ptr<storage::File> file;
         (void)files->open("runs/a", storage::OpenMode::read, file).code();
