@@ -25,6 +25,7 @@
 #include "mounted.h"
 #include "storage/disk_cache.h"
 #include "storage/request_pool.h"
+#include "support/memory_bucket.h"
 
 namespace ingot::simulator {
 namespace {
@@ -350,6 +351,40 @@ TEST(BucketFiles, WhoIsKilledWhileHeWritesLeavesAnUploadAndNoFile) {
     ASSERT_EQ(ran.failure, "") << seed;
   }
   EXPECT_GT(left, 5);
+}
+
+// In virtual time: the first gives up while the second waits for him.
+TEST(BucketFiles, OneWhoseOwnTimeLastsTriesOnHisOwn) {
+  const Ran ran = in_world(3, [](World& world) {
+    Process& process = world.scheduler.start("machine", [] {
+      ingot::testing::MemoryBucket bucket;
+      bucket.set("runs/a", "bytes");
+      int gets = 0;
+      bucket.decide([&gets](const std::string&) -> std::optional<ingot::testing::MemoryBucket::Instead> {
+        if (++gets != 1) return std::nullopt;
+        base::sleep_for(40s);
+        return ingot::testing::MemoryBucket::Instead{.outcome = storage::Outcome::unanswered};
+      });
+      storage::RequestPool pool;
+      const auto files = storage::make_bucket_files(bucket, pool, nullptr, {.store_id = kStore});
+      const auto read = [&files] {
+        std::unique_ptr<storage::File> file;
+        (void)files->open("runs/a", storage::OpenMode::read, file).code();
+        char out[5];
+        std::size_t got = 0;
+        return file->read_at(0, out, got).code();
+      };
+      int first = 0;
+      base::Thread reader("reader", [&] { first = read(); });
+      base::sleep_for(20s);
+      EXPECT_EQ(read(), 0);
+      EXPECT_EQ(gets, 2);
+      reader.join();
+      EXPECT_EQ(first, ETIMEDOUT);
+    });
+    world.scheduler.wait_for_end(process);
+  });
+  EXPECT_EQ(ran.failure, "");
 }
 
 // In virtual time: the cache is tried again, and told of once.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -35,7 +36,10 @@ constexpr std::uint64_t kPlenty = 1ULL << 30;
 std::string contents(std::string_view key, std::uint64_t chunk, std::size_t bytes = DiskCache::kChunkBytes) {
   base::Random random(std::hash<std::string_view>{}(key) + chunk);
   std::string out(bytes, '\0');
-  for (char& c : out) c = static_cast<char>(random.next());
+  for (std::size_t at = 0; at < bytes; at += 8) {
+    const std::uint64_t word = random.next();
+    std::memcpy(out.data() + at, &word, std::min<std::size_t>(8, bytes - at));
+  }
   return out;
 }
 
