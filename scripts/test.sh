@@ -93,14 +93,14 @@ probes_are_reached() {
 # A seed does the same in every build: gcc for release, gcc with sanitizers, clang for debugging.
 hashes() {
   local scenario
-  for scenario in log bucket-log engine; do
+  for scenario in log bucket-log engine engine-bucket; do
     "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 20 --jobs "$jobs" --hashes 2>/dev/null |
       grep -E '^[0-9]+ [0-9a-f]{16}$' | sort -n | sed "s/^/$scenario /"
   done
 }
 traces_are_the_same() {
   hashes release >"$logs/hashes-release"
-  [ "$(wc -l <"$logs/hashes-release")" = 60 ] || return 1
+  [ "$(wc -l <"$logs/hashes-release")" = 80 ] || return 1
   for build in "$@"; do
     hashes "$build" >"$logs/hashes-$build"
     diff "$logs/hashes-release" "$logs/hashes-$build" || return 1

@@ -97,6 +97,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool get_at(const View& view, std::string_view key, base::FunctionRef<void(const Seen&)> use) const;
   // The time that the store goes by, in µs since 1970: a snapshot's, a commit's, what a TTL counts from.
   [[nodiscard]] std::int64_t clock_micros() const;
+  // What an entry that is appended now says for it: not before any entry that is there. The commit turn is held.
+  [[nodiscard]] std::int64_t entry_time_micros() const;
   [[nodiscard]] Version visible_version() const { return visible_version_.load(std::memory_order_acquire); }
   // What a scan does with keys that can't be read: tells, if the store is opened with salvage. Else nothing: it fails.
   [[nodiscard]] std::function<void(const std::string&)> on_lost();

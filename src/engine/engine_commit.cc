@@ -604,7 +604,7 @@ void Engine::append_empty_edit(bool new_segment) {
     const std::string_view part = payload;
     log::Draft draft;
     draft.kind = log::EntryKind::edit;
-    draft.time_micros = std::max(clock_micros(), log().position().time_micros);
+    draft.time_micros = entry_time_micros();
     draft.parts = {&part, 1};
     draft.new_segment = new_segment;
     const log::Append outcome = append(draft, deadline);
@@ -655,7 +655,7 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     const std::string_view part = payload;
     log::Draft draft;
     draft.kind = log::EntryKind::edit;
-    draft.time_micros = std::max(clock_micros(), log().position().time_micros);
+    draft.time_micros = entry_time_micros();
     draft.parts = {&part, 1};
     draft.sign_until = until;
     const log::Append outcome = append(draft, deadline);
