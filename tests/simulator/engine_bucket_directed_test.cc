@@ -287,6 +287,36 @@ TEST(EngineInABucket, AnEditThatComesTooLateIsCaught) {
   std::cout << failure << "\n";
 }
 
+// Whoever wins the newest slots flushes for all. Here it dies when a segment is full, and who is left never commits.
+TEST(EngineInABucket, WithoutALeaderSomebodyElseFlushes) {
+  Ran ran = in_world(4, [](World& world) {
+    bool filled = false;
+    std::int64_t flushed = -1;
+    Process& writer = world.scheduler.start("writer", [&] {
+      Store store = open_in_bucket(world);
+      for (int i = 0; i < 17; ++i) kThings.put(store, "k" + std::to_string(i), std::string(4 << 10, 'v'));
+      filled = true;
+      base::sleep_for(1h);
+    });
+    Process& reader = world.scheduler.start("reader", [&] {
+      Store store = open_in_bucket(world);
+      for (int i = 0; i < 60; ++i) {
+        base::sleep_for(1s);
+        (void)kThings.get(store, "k1");
+      }
+      flushed = static_cast<std::int64_t>(count_under(world, "runs/"));
+      store.close();
+    });
+    while (!filled) world.scheduler.sleep_for(1ms);
+    world.scheduler.kill(writer);
+    if (count_under(world, "runs/") != 0) world.scheduler.fail("the writer has flushed");
+    world.scheduler.wait_for_end(reader);
+    if (flushed <= 0) world.scheduler.fail("nobody has flushed");
+  });
+  EXPECT_EQ(ran.failure, "");
+  EXPECT_GT(ran.report.probes["engine: maintenance without the role"], 0U);
+}
+
 TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
   const std::string failure =
       in_world(1, [](World& world) {
