@@ -31,6 +31,9 @@ std::string story(std::uint64_t seed, const model::Scenario& found) {
   return text;
 }
 
+// However slow the machine is.
+constexpr std::uint64_t kScenariosMin = 20;
+
 TEST(Model, RandomScenariosAreWhatANaiveStoreWouldDo) {
   if (const std::uint64_t seed = number_from("INGOT_MODEL_SEED", 0); seed != 0) {
     const model::Scenario scenario = model::make_scenario(seed);
@@ -40,14 +43,13 @@ TEST(Model, RandomScenariosAreWhatANaiveStoreWouldDo) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(number_from("INGOT_MODEL_SECONDS", 20));
   std::uint64_t seed = 1;
   std::uint64_t steps = 0;
-  for (; std::chrono::steady_clock::now() < end; ++seed) {
+  for (; seed <= kScenariosMin || std::chrono::steady_clock::now() < end; ++seed) {
     const model::Scenario scenario = model::make_scenario(seed);
     const std::string wrong = model::run(scenario);
     steps += scenario.steps.size();
     ASSERT_EQ(wrong, "") << story(seed, scenario);
   }
   std::cout << seed - 1 << " scenarios, " << steps << " steps\n";
-  EXPECT_GT(seed, 20U) << "too slow to say anything";
 }
 
 class ModelCatches : public ::testing::TestWithParam<base::Break> {};
@@ -57,7 +59,7 @@ TEST_P(ModelCatches, TheBreak) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   std::string wrong;
   std::uint64_t seed = 1;
-  for (; wrong.empty() && std::chrono::steady_clock::now() < end; ++seed)
+  for (; wrong.empty() && (seed <= kScenariosMin || std::chrono::steady_clock::now() < end); ++seed)
     wrong = model::run(model::make_scenario(seed));
   base::set_break(GetParam(), false);
   EXPECT_NE(wrong, "") << "not one of " << seed - 1 << " scenarios noticed " << base::break_name(GetParam());
