@@ -5,6 +5,8 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.87)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3)
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
@@ -54,7 +56,7 @@ function(ingot_component name)
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(${target} PUBLIC ingot_flags Threads::Threads
-      PRIVATE PkgConfig::XXHASH PkgConfig::LZ4 PkgConfig::ZSTD)
+      PRIVATE PkgConfig::XXHASH PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::CURL PkgConfig::CRYPTO)
     if(variant STREQUAL "_testing")
       target_compile_definitions(${target} PUBLIC INGOT_TESTING=1)
     endif()
@@ -67,7 +69,8 @@ function(ingot_testing_parts target)
   foreach(name ${ARGN})
     target_link_libraries(${target} PRIVATE ingot_${name}_testing)
   endforeach()
-  target_link_libraries(${target} PRIVATE PkgConfig::XXHASH PkgConfig::LZ4 PkgConfig::ZSTD Threads::Threads)
+  target_link_libraries(${target} PRIVATE PkgConfig::XXHASH PkgConfig::LZ4 PkgConfig::ZSTD PkgConfig::CURL PkgConfig::CRYPTO
+    Threads::Threads)
 endfunction()
 
 # The shipped library: every component in one archive, with its CMake package and pkg-config file.
@@ -87,7 +90,9 @@ function(ingot_library)
   target_include_directories(ingot PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_link_libraries(ingot PRIVATE $<BUILD_INTERFACE:ingot_flags> PUBLIC Threads::Threads
     PRIVATE $<BUILD_INTERFACE:PkgConfig::XXHASH> $<BUILD_INTERFACE:PkgConfig::LZ4> $<BUILD_INTERFACE:PkgConfig::ZSTD>
-    $<INSTALL_INTERFACE:xxhash> $<INSTALL_INTERFACE:lz4> $<INSTALL_INTERFACE:zstd>)
+    $<BUILD_INTERFACE:PkgConfig::CURL> $<BUILD_INTERFACE:PkgConfig::CRYPTO>
+    $<INSTALL_INTERFACE:xxhash> $<INSTALL_INTERFACE:lz4> $<INSTALL_INTERFACE:zstd>
+    $<INSTALL_INTERFACE:curl> $<INSTALL_INTERFACE:crypto>)
   if(INGOT_SANITIZE OR INGOT_COVERAGE)
     target_link_libraries(ingot PUBLIC $<BUILD_INTERFACE:ingot_flags>)
   endif()

@@ -11,10 +11,12 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/ingotConfigVersion.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ingotConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ingotConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/ingot)
 
-# An archive's own libraries are the linker's business of whoever uses it.
+# An archive's own libraries are the linker's business of whoever uses it. libcurl and libcrypto are named as libraries, not
+# as packages: `pkg-config --static` would want the archives of all that a shared libcurl is made of.
 if(BUILD_SHARED_LIBS)
   set(INGOT_PC_PRIVATE "Requires.private: libxxhash liblz4 libzstd")
 else()
+  set(INGOT_PC_LIBRARIES " -lcurl -lcrypto")
   set(INGOT_PC_PRIVATE "Requires: libxxhash liblz4 libzstd\nLibs.private: -pthread")
 endif()
 configure_file(cmake/ingot.pc.in ${CMAKE_CURRENT_BINARY_DIR}/ingot.pc @ONLY)

@@ -6,7 +6,8 @@
 #   scripts/install-dependencies.sh bench    to build the library, and what it is compared with
 set -euo pipefail
 
-build=(g++ cmake ninja-build pkg-config git ca-certificates libxxhash-dev liblz4-dev libzstd-dev libcli11-dev nlohmann-json3-dev)
+build=(g++ cmake ninja-build pkg-config git ca-certificates libxxhash-dev liblz4-dev libzstd-dev
+       libcurl4-openssl-dev libssl-dev libcli11-dev nlohmann-json3-dev)
 test=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev python3 procps)
 bench=(liblmdb-dev libsqlite3-dev libsnappy-dev dpkg-dev)
 

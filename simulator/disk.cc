@@ -28,6 +28,7 @@ struct Disk::Node : std::enable_shared_from_this<Disk::Node> {
   std::uint64_t number;
   bool is_directory;
   FileImage image;
+  std::int64_t modified_micros = 0;
   std::map<std::string, NodePointer, std::less<>> names;    // as the processes see it
   std::map<std::string, NodePointer, std::less<>> durable;  // as a power loss leaves it
 
@@ -71,6 +72,8 @@ class Disk::OpenedFile final : public storage::File {
   }
   IoError size(std::uint64_t& bytes) override;
   IoError truncate(std::uint64_t bytes) override;
+  IoError status(storage::FileStatus& status) override;
+  IoError touch() override;
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override;
   IoError unlock(std::uint64_t offset, std::uint64_t bytes) override;
   IoError is_locked(std::uint64_t offset, std::uint64_t bytes, bool& locked) override;
@@ -441,6 +444,25 @@ IoError Disk::map(std::string_view path, std::size_t bytes, std::unique_ptr<stor
   return {};
 }
 
+storage::FileStatus Disk::status_of(const Node& node) const {
+  const auto names_it = [&node](const Node* directory) {
+    return std::any_of(directory->names.begin(), directory->names.end(),
+                       [&node](const auto& entry) { return entry.second.get() == &node; });
+  };
+  return {node.image.size(), node.image.pages_allocated() * kPageBytes, node.modified_micros,
+          std::any_of(nodes_.begin(), nodes_.end(), names_it)};
+}
+
+IoError Disk::status(std::string_view path, storage::FileStatus& status) {
+  HostMemory host;
+  begin("status", 0, 0, path);
+  const NodePointer found = node(path);
+  if (found == nullptr) return IoError(ENOENT);
+  if (found->is_directory) return IoError(EISDIR);
+  status = status_of(*found);
+  return {};
+}
+
 IoError Disk::free_bytes(std::uint64_t& bytes) {
   HostMemory host;
   begin("free bytes");
@@ -477,6 +499,7 @@ IoError Disk::OpenedFile::write_at(std::uint64_t offset, std::string_view bytes)
   HostMemory host;
   disk_.begin("write", open_.node->number, offset, {});
   if (open_.mode == OpenMode::read) return IoError(EBADF);
+  open_.node->modified_micros = disk_.scheduler_.wall_micros();
   // Mostly in one go, so that long zero-filling writes stay cheap.
   const bool in_pieces = bytes.size() <= 64 * kPageBytes && disk_.chance_.one_in(4);
   const IoError failed = storage::write_whole(offset, bytes, [&](std::uint64_t at, std::string_view rest) {
@@ -564,6 +587,20 @@ IoError Disk::OpenedFile::size(std::uint64_t& bytes) {
   HostMemory host;
   disk_.begin("size", open_.node->number);
   bytes = open_.node->image.size();
+  return {};
+}
+
+IoError Disk::OpenedFile::status(storage::FileStatus& status) {
+  HostMemory host;
+  disk_.begin("status", open_.node->number);
+  status = disk_.status_of(*open_.node);
+  return {};
+}
+
+IoError Disk::OpenedFile::touch() {
+  HostMemory host;
+  disk_.begin("touch", open_.node->number);
+  open_.node->modified_micros = disk_.scheduler_.wall_micros();
   return {};
 }
 

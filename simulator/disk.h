@@ -62,6 +62,7 @@ class Disk final : public storage::Directory {
   storage::IoError sync_directory(std::string_view path) override;
   storage::IoError map(std::string_view path, std::size_t bytes,
                        std::unique_ptr<storage::SharedMemory>& memory) override;
+  storage::IoError status(std::string_view path, storage::FileStatus& status) override;
   storage::IoError free_bytes(std::uint64_t& bytes) override;
   [[nodiscard]] std::string where() const override { return "/simulated"; }
 
@@ -90,6 +91,7 @@ class Disk final : public storage::Directory {
   [[nodiscard]] std::uint64_t pages_used() const;
   [[nodiscard]] Place place(std::string_view path) const;
   [[nodiscard]] NodePointer node(std::string_view path) const;
+  [[nodiscard]] storage::FileStatus status_of(const Node& node) const;
   void change_names(NameChange change);
 
   // A step that takes time: what kind of call, and the file. May come back in a world that has moved on.

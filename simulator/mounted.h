@@ -1,4 +1,5 @@
-// A process's way to the disk of its machine: an engine owns its directory, the disk is the world's.
+// A process's way to the disk of its machine, and to the bucket: an engine owns what it is opened on, these are the
+// world's.
 #pragma once
 
 #include <memory>
@@ -6,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/bucket.h"
 #include "storage/directory.h"
 
 namespace ingot::simulator {
@@ -27,11 +29,55 @@ class Mounted final : public storage::Directory {
                        std::unique_ptr<storage::SharedMemory>& memory) override {
     return disk_.map(path, bytes, memory);
   }
+  storage::IoError status(std::string_view path, storage::FileStatus& status) override {
+    return disk_.status(path, status);
+  }
   storage::IoError free_bytes(std::uint64_t& bytes) override { return disk_.free_bytes(bytes); }
   [[nodiscard]] std::string where() const override { return disk_.where(); }
 
  private:
   storage::Directory& disk_;
+};
+
+class MountedBucket final : public storage::Bucket {
+ public:
+  explicit MountedBucket(storage::Bucket& bucket) : bucket_(bucket) {}
+  storage::Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
+                      std::optional<storage::BucketDate> signed_at, base::Instant deadline) override {
+    return bucket_.put(key, bytes, mode, signed_at, deadline);
+  }
+  storage::Got get(std::string_view key, storage::ByteRange range, base::Instant deadline) override {
+    return bucket_.get(key, range, deadline);
+  }
+  storage::Listing list(std::string_view prefix, std::string_view continuation, base::Instant deadline) override {
+    return bucket_.list(prefix, continuation, deadline);
+  }
+  storage::Answer remove(std::string_view key, base::Instant deadline) override {
+    return bucket_.remove(key, deadline);
+  }
+  storage::Upload begin_upload(std::string_view key, base::Instant deadline) override {
+    return bucket_.begin_upload(key, deadline);
+  }
+  storage::Part put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                         base::Instant deadline) override {
+    return bucket_.put_part(key, id, number, bytes, deadline);
+  }
+  storage::Answer finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                                base::Instant deadline) override {
+    return bucket_.finish_upload(key, id, tags, deadline);
+  }
+  storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override {
+    return bucket_.abort_upload(key, id, deadline);
+  }
+  storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
+                                    base::Instant deadline) override {
+    return bucket_.list_uploads(prefix, continuation, deadline);
+  }
+  [[nodiscard]] storage::BucketCounts counts() const override { return bucket_.counts(); }
+  [[nodiscard]] std::string where() const override { return bucket_.where(); }
+
+ private:
+  storage::Bucket& bucket_;
 };
 
 }  // namespace ingot::simulator

@@ -1,6 +1,8 @@
 /// What the library reports when something can't be done.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -17,9 +19,9 @@ enum class ErrorCode {
                      ///< defect (the sentence says which): open it again. Or the transaction has ended: begin again.
   expired,           ///< A snapshot of a read-only handle that outlived the files it reads: take another one.
   newer_format,      ///< The store was written by a newer release. Nothing was changed.
-  unavailable,       ///< The world stayed away past the deadline (disk full, device errors, a stopped process).
-                     ///< Nothing is lost, and the store goes on by itself when it is back. A commit that says so
-                     ///< is not there.
+  unavailable,       ///< The world stayed away past the deadline (disk full, device errors, a stopped process, a bucket
+                     ///< that does not answer). Nothing is lost, and the store goes on by itself when it is back. A
+                     ///< commit that says so is not there; unless it is an `Undecided`, which can be asked about.
   corrupt,           ///< Bytes were damaged beyond healing; the sentence has the exact range. All else stays readable.
 };
 
@@ -35,6 +37,24 @@ class Error : public std::runtime_error {
 
  private:
   ErrorCode code_;
+};
+
+namespace engine {
+class Engine;
+}
+
+/// An `unavailable` of a commit to a bucket, when the deadline passed after the request was sent and before it was
+/// answered: by then nobody can know whether it will be carried out. Store::outcome tells, as soon as the bucket is
+/// back. Never thrown for a directory.
+class Undecided : public Error {
+ private:
+  friend class engine::Engine;
+  Undecided(const std::string& sentence, std::array<std::uint64_t, 2> session, std::uint64_t sequence,
+            std::uint32_t ordinal)
+      : Error(ErrorCode::unavailable, sentence), session_(session), sequence_(sequence), ordinal_(ordinal) {}
+  std::array<std::uint64_t, 2> session_;
+  std::uint64_t sequence_;
+  std::uint32_t ordinal_;  // among the transactions of its group
 };
 
 }  // namespace ingot

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -42,6 +43,11 @@ struct Options {
   /// How long a call waits for the world (a full disk, a stopped process that holds the commit lock) before
   /// `unavailable`. For transact: each attempt's commit. 0: does not wait; negative: invalid_argument.
   std::chrono::milliseconds deadline{30'000};
+  /// In a bucket: where pieces of what is read are kept on the local disk, for all processes of this user. Empty:
+  /// $XDG_CACHE_HOME/ingot, or ~/.cache/ingot. "none": nowhere. It may be deleted at any time.
+  std::string cache_directory = {};
+  /// The most that it takes there, all stores together, in bytes. 0: 10 GiB, or half of what is free if that is less.
+  std::uint64_t cache_bytes = 0;
   /// Called with what a log would hold, from any thread, one at a time, also during open(). Must return soon, and not
   /// call the store. What it throws is swallowed.
   std::function<void(const Message&)> on_message = {};

@@ -22,6 +22,22 @@ struct SpaceConflicts {
   std::uint64_t conflicts = 0;
 };
 
+/// What a store in a bucket asked of it since open(). All zero for a directory.
+struct BucketStats {
+  std::uint64_t puts = 0;     ///< objects, parts of them, and tries that lost: the dear ones
+  std::uint64_t gets = 0;     ///< whole objects or parts, and looks that found nothing
+  std::uint64_t lists = 0;    ///< pages; each costs as much as a put
+  std::uint64_t removes = 0;  ///< free on most services
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t undecided = 0;      ///< requests whose answer did not say, or did not come; sent again
+  std::uint64_t throttled = 0;      ///< turned away for now (429, 503); sent again
+  std::uint64_t lost_races = 0;     ///< puts to the log that another writer's came before
+  std::uint64_t hedged = 0;         ///< puts to the log that were sent twice, for the first was slow
+  std::uint64_t reads_fetched = 0;  ///< reads of runs that neither memory nor the local cache could serve
+  double dollars = 0;               ///< what these requests cost, about, at S3's list price (docs/s3.md)
+};
+
 /// Figures of one open store, of this handle since open() unless said otherwise. Bytes are bytes. Taken one after the
 /// other, so they may not add up exactly.
 struct Stats {
@@ -54,6 +70,7 @@ struct Stats {
   std::uint64_t blocks_healed = 0;         ///< damaged blocks of runs, sectors of the log, and copies of small files
   std::uint64_t delayed_commits = 0;       ///< slowed down, by up to 1 ms each, because maintenance was behind
   std::uint64_t delayed_microseconds = 0;  ///< in all
+  BucketStats bucket;
 };
 
 /// What Store::check found.

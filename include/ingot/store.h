@@ -93,8 +93,16 @@ class Transaction {
 };
 
 struct TransactOptions {
-  /// This transaction's durability; the store's if absent.
-  std::optional<Durability> durability;
+  /// This transaction's durability; the store's if absent. In a bucket every commit is durable.
+  std::optional<Durability> durability = {};
+  /// Begins with everything that anybody had committed before this call. In a directory that is always so. In a bucket
+  /// it costs a request: without, what is seen may be some seconds old (what was read is validated at the commit in
+  /// either case).
+  bool fresh = false;
+};
+
+struct SnapshotOptions {
+  bool fresh = false;  ///< as TransactOptions::fresh
 };
 
 struct CopyProgress {
@@ -120,15 +128,24 @@ class Store {
   template <class Function>
   auto transact(Function&& function, TransactOptions options = {}) -> std::invoke_result_t<Function&, Transaction&>;
 
-  /// A transaction by hand, for bindings and unusual control flow. Sees everything committed by now, by any process.
-  /// Throws closed, unavailable, corrupt.
+  /// A transaction by hand, for bindings and unusual control flow. Sees everything committed by now, by any process; in
+  /// a bucket: by this process, and what of others it has heard of, unless `fresh`. Throws closed, unavailable,
+  /// corrupt.
   [[nodiscard]] Transaction begin(TransactOptions options = {}) const;
 
-  /// A stable view of everything committed by now, by any process. Throws closed, unavailable, corrupt.
-  [[nodiscard]] Snapshot snapshot() const;
+  /// A stable view of everything committed by now, by any process; in a bucket as begin(). Throws closed, unavailable,
+  /// corrupt.
+  [[nodiscard]] Snapshot snapshot(SnapshotOptions options = {}) const;
 
-  /// The newest committed version, by any process. 0: nothing was committed yet.
+  /// The newest committed version, by any process; in a bucket: that this process has heard of. 0: nothing was
+  /// committed yet.
   [[nodiscard]] Version version() const;
+
+  /// What became of a commit of this handle that ended as `Undecided`: its version if it is there, nothing if it is not
+  /// and never will be. Waits for the bucket.
+  ///   throws   unavailable: still not known; ask again.  invalid_argument: not a commit of this handle, or more than a
+  ///            thousand such ago.  closed: open the store, and look at the data
+  [[nodiscard]] std::optional<Version> outcome(const Undecided& undecided) const;
 
   /// Makes everything committed so far, by any process, durable on disk, whatever the durability of its commits.
   /// Throws unavailable at the deadline. Does nothing on a read-only store.
@@ -173,12 +190,15 @@ class Store {
   std::shared_ptr<engine::Engine> engine_;
 };
 
-/// Opens the store at `where`: a directory (made if absent), or ":memory:" for one that ends with its handle.
-/// Many processes, and many handles of one process, may have it open, 1024 for writing in all. Waits, up to the
-/// deadline, for another's opening to finish.
-///   throws   not_a_store: other files, a missing parent, or nothing there and none may be made.  newer_format.
-///            read_only: can't be written, open it with read_only.  unavailable.  corrupt: nothing was changed.
-///            invalid_argument: an option out of range, a network file system, a directory of another user
+/// Opens the store at `where`: a directory (made if absent), "s3://bucket/prefix" (the bucket must be there), or
+/// ":memory:" for one that ends with its handle. Many processes, and many handles of one process, may have it open: of
+/// a directory 1024 for writing in all; of a bucket any number, on any machines. Waits, up to the deadline, for
+/// another's opening to finish. Credentials and endpoint of a bucket are found as all S3 tools find them: see
+/// docs/s3.md.
+///   throws   not_a_store: other files or objects, a missing parent, or nothing there and none may be made.
+///            newer_format.  read_only: can't be written, open it with read_only.  unavailable.  corrupt: nothing was
+///            changed.  invalid_argument: an option out of range, a network file system, a directory of another user, a
+///            bucket that ignores conditions, no credentials
 Store open(const std::string& where, Options options = {});
 
 namespace detail {

@@ -7,5 +7,6 @@ struct World;
 
 void run_log_scenario(World& world);
 void run_engine_scenario(World& world);
+void run_engine_bucket_scenario(World& world);
 
 }  // namespace ingot::simulator

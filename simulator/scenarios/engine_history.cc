@@ -75,7 +75,7 @@ std::uint64_t EngineHistory::in_flight() const {
   }));
 }
 
-std::string EngineHistory::judge(const history::FinalState& final_state) const {
+std::string EngineHistory::judge(const history::FinalState& final_state, bool fresh) const {
   const auto version_there = [&](const Recorded& recorded) -> std::uint64_t {
     if (recorded.transaction.writes.empty()) return 0;
     const auto marker = final_state.records.find(recorded.transaction.marker);
@@ -120,9 +120,13 @@ std::string EngineHistory::judge(const history::FinalState& final_state) const {
         continue;
       }
     }
+    // What only reads, and did not ask for news, may have begun in the past.
+    if (!fresh && transaction.writes.empty()) transaction.invoked = 0;
     history.push_back(std::move(transaction));
   }
-  std::vector<history::Violation> violations = history::check(history, final_state);
+  history::CheckOptions options;
+  options.fresh_snapshots = fresh;
+  std::vector<history::Violation> violations = history::check(history, final_state, options);
   if (violations.empty()) violations = history::check_lists(history, final_state);
   return history::explain(violations);
 }

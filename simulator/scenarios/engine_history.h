@@ -44,7 +44,8 @@ class EngineHistory {
   [[nodiscard]] std::uint64_t in_flight() const;
 
   /// The end: everything in the store. Empty: all is well; else what is wrong.
-  [[nodiscard]] std::string judge(const history::FinalState& final_state) const;
+  /// `fresh`: every snapshot is as new as what had returned before it was taken.
+  [[nodiscard]] std::string judge(const history::FinalState& final_state, bool fresh = true) const;
 
  private:
   struct Recorded {

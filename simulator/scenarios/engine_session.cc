@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,12 +13,14 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "engine/bucket_medium.h"
 #include "engine/sizes.h"
 #include "engine/store_maker.h"
 #include "ingot/space.h"
 #include "ingot/store.h"
 #include "memory.h"
 #include "mounted.h"
+#include "storage/disk_cache.h"
 
 namespace ingot::simulator {
 
@@ -36,6 +39,7 @@ struct Place {
 const std::array<Place, 6> kPlaces = {Place{Space("a"), "a/"}, Place{Space("b"), "b/"}, Place{Space("c"), "c/"},
                                       Place{Space("l"), "l/"}, Place{Space("m"), "m/"}, Place{Space("e"), "e/"}};
 constexpr std::uint32_t kFailuresMax = 40;  // of a process: then it gives up
+constexpr std::uint64_t kCacheBytes = 4 << 20;
 constexpr std::size_t kCounters = 2;
 constexpr std::size_t kLists = 3;
 constexpr std::size_t kMarkers = 4;
@@ -55,6 +59,23 @@ Store open_store(EngineWorld& shared, Options options) {
   options.on_message = [&shared](const Message& message) {
     shared.world.report.outcome(message.severity == Message::Severity::warning ? "message: warning" : "message: info");
   };
+  if (shared.in_bucket) {
+    const auto make_medium = [&shared](const engine::Medium::Setting& setting) {
+      std::unique_ptr<storage::DiskCache> cache;
+      if (shared.caches) {
+        cache = std::make_unique<storage::DiskCache>(
+            [&shared](std::unique_ptr<storage::Directory>& root) {
+              root = std::make_unique<Mounted>(shared.world.disk);
+              return storage::IoError();
+            },
+            kCacheBytes, setting.on_message);
+      }
+      return engine::make_bucket_medium(std::make_unique<MountedBucket>(shared.world.bucket), std::move(cache),
+                                        setting);
+    };
+    return engine::StoreMaker::make(
+        engine::Engine::open_on(make_medium, "s3://simulated", std::move(options), sizes_of(shared.workload)));
+  }
   return engine::StoreMaker::make(engine::Engine::open(std::make_unique<Mounted>(shared.world.disk), "/simulated",
                                                        std::move(options), sizes_of(shared.workload)));
 }
@@ -104,6 +125,7 @@ class EngineSession {
   template <class Commit>
   bool commit(std::uint64_t id, const Transaction& seen, Commit commit);
   void maybe_wait(base::Random& random);
+  void ask_what_became(std::uint64_t id, const Undecided& undecided);
 
   EngineWorld& shared_;
   const ProcessPlan& plan_;
@@ -418,6 +440,11 @@ bool EngineSession::commit(std::uint64_t id, const Transaction& seen, Commit com
   const bool returned = tolerate("commit", [&] {
     try {
       version = commit();
+    } catch (const Undecided& undecided) {
+      history().unknown(id);
+      world().report.outcome("commit: undecided");
+      ask_what_became(id, undecided);
+      throw;
     } catch (const Error& error) {
       is_unknown = std::string_view(error.what()).find("Whether it was committed") != std::string_view::npos;
       if (is_unknown) {
@@ -439,9 +466,23 @@ bool EngineSession::commit(std::uint64_t id, const Transaction& seen, Commit com
   return version.has_value();
 }
 
+// What is said of it must be so; if nothing is said, it may be either.
+void EngineSession::ask_what_became(std::uint64_t id, const Undecided& undecided) {
+  tolerate("outcome", [&] {
+    const std::optional<Version> version = store_.outcome(undecided);
+    world().report.outcome(version ? "undecided: there" : "undecided: not there");
+    if (version) {
+      history().committed(id, *version);
+    } else {
+      history().lost(id);
+    }
+  });
+}
+
 void EngineSession::commit_once(std::uint64_t seed) {
   base::Random random(seed);
   TransactOptions options;
+  options.fresh = shared_.fresh;
   if (random.below(100) < shared_.workload.process_percent) options.durability = Durability::process;
   tolerate("transaction", [&] {
     const std::int64_t invoked = history().now();
@@ -464,6 +505,7 @@ void EngineSession::commit_until_done(std::uint64_t seed) {
   constexpr int kAttemptsMax = 2000;
   base::Random first(seed);
   TransactOptions options;
+  options.fresh = shared_.fresh;
   if (first.below(100) < shared_.workload.process_percent) options.durability = Durability::process;
   int attempts_made = 0;
   tolerate("transaction", [&] {
@@ -494,7 +536,7 @@ void EngineSession::read_snapshot(std::uint64_t seed) {
   const std::int64_t wall_before = base::wall_micros();
   std::optional<EngineDraft> body;
   tolerate("snapshot", [&] {
-    const Snapshot snapshot = store_.snapshot();
+    const Snapshot snapshot = store_.snapshot({.fresh = shared_.fresh});
     id = history().begin(invoked, true);
     body.emplace(shared_, id, random);
     body->seen.snapshot = snapshot.version();
@@ -511,7 +553,7 @@ void EngineSession::read_snapshot(std::uint64_t seed) {
 
 // Everything in the store, into the host's memory.
 void dump(EngineWorld& shared, Store& store, history::FinalState& found) {
-  const Snapshot snapshot = store.snapshot();
+  const Snapshot snapshot = store.snapshot({.fresh = true});
   found.version = snapshot.version();
   for (const Place& place : kPlaces) {
     if (&place == &kPlaces[kExpiring]) continue;
@@ -527,9 +569,41 @@ void dump(EngineWorld& shared, Store& store, history::FinalState& found) {
   shared.world.report.outcome("read everything");
 }
 
+// The grace period later nothing is there but what an empty store has, whoever was killed at what. Nobody has it open
+// in between: each day somebody comes, writes a little, so that what is behind it can go, and stays for a moment.
+std::string objects_left(EngineWorld& shared) {
+  for (int days = 0; days < 6; ++days) {
+    base::sleep_for(26h);
+    Store store = open_store(shared, {});
+    kPlaces[0].space.put(store, "k", std::to_string(days));
+    kPlaces[0].space.erase(store, "k");
+    store.settle();
+    base::sleep_for(20s);
+    store.close();
+  }
+  const HostMemory host;
+  std::map<std::string, std::uint64_t> counts;
+  for (const std::string& key : shared.world.bucket.keys()) ++counts[key.substr(0, key.find('/'))];
+  std::string wrong;
+  for (const auto& [name, count] : counts) {
+    std::uint64_t most = 0;
+    if (name == "store") most = 1;
+    if (name == "log") most = 40;
+    if (name == "checkpoints") most = 16;
+    if (name == "boundary") most = ~0ULL;
+    if (name == "seen" || name == "swept") most = 2;
+    if (name == "runs") most = 8;
+    if (count > most) wrong = std::to_string(count) + " objects are left under " + name + "/";
+  }
+  const std::size_t uploads = 0;
+  if (uploads != 0) wrong = std::to_string(uploads) + " uploads are left";
+  return wrong;
+}
+
 // What an empty store takes, it takes again.
 std::string room_left(EngineWorld& shared, Store& store) {
   for (const Place& place : kPlaces) place.space.erase_range(store, all());
+  if (shared.in_bucket) return {};
   Stats stats;
   for (int i = 0; i < 100; ++i) {
     store.settle();
@@ -592,6 +666,7 @@ void run_last_engine_process(EngineWorld& shared, history::FinalState& found, bo
     if (!report.damage.empty()) wrong = "check says: " + report.damage.front();
     if (erases && wrong.empty()) wrong = room_left(shared, store);
     store.close();
+    if (erases && wrong.empty() && shared.in_bucket) wrong = objects_left(shared);
     ++shared.finished;
   } catch (const Error& error) {
     wrong = std::string(name(error.code())) + ": " + error.what();

@@ -17,6 +17,9 @@ struct EngineWorld {
   World& world;
   EngineHistory history;
   Workload workload;
+  bool in_bucket = false;
+  bool caches = false;         ///< in a bucket: what is read of runs is kept on the machine's disk
+  bool fresh = true;           ///< in a bucket: every read asks for news
   bool calm = true;            ///< no faults, no pauses, no full disk: nothing may be unavailable
   bool writes_fail = false;    ///< writes or syncs fail: a handle may have to stop
   std::uint64_t opens = 0;     ///< by processes that may write

@@ -22,6 +22,19 @@ namespace ingot::base {
   X(log_skip_takeover_scan)    /* trust live's tail after a death */                     \
   X(log_skip_parity)           /* write no redundancy */                                 \
   X(log_rewrite_synced_sector) /* do not start a new sector after a sync */              \
+  /* bucket */                                                                           \
+  X(bucket_sign_now)                 /* sign a slot's put with the present */            \
+  X(bucket_skip_reader_boundary)     /* however old, an answer counts */                 \
+  X(bucket_skip_writer_boundary)     /* sign anew, whatever the boundary */              \
+  X(bucket_trust_timeout)            /* not answered: it has not happened */             \
+  X(bucket_trust_absence)            /* not answered, then absent: the same */           \
+  X(bucket_ignore_nonce)             /* a slot that is taken is another's */             \
+  X(bucket_ignore_link)              /* follow an entry of another chain */              \
+  X(bucket_ignore_session_row)       /* collected: it has not happened */                \
+  X(bucket_collect_early)            /* delete as soon as a boundary is made */          \
+  X(bucket_second_collector_no_wait) /* a successor deletes at once */                   \
+  X(bucket_clock_of_one)             /* the last answer's Date is the time */            \
+  X(bucket_reuse_nonce)              /* the same nonce for each attempt */               \
   /* engine */                                                                           \
   X(engine_skip_validation)       /* commit without looking for conflicts */             \
   X(engine_skip_range_validation) /* validate points only */                             \
@@ -31,11 +44,18 @@ namespace ingot::base {
   X(engine_stale_snapshot)        /* begin reads without looking for news */             \
   X(engine_ignore_expiry)         /* show what has expired */                            \
   X(engine_checkpoint_unsynced)   /* recycle the log before the checkpoint is durable */ \
+  X(engine_ignore_session_row)    /* a commit that slept is run again, unasked */        \
+  X(bucket_delete_failed_upload)  /* remove runs whose edit was not kept */              \
+  X(bucket_adopt_old_run)         /* name a run that may be collected by now */          \
+  X(bucket_tail_before_list)      /* read what is named before what is there */          \
   /* runs */                                                                             \
   X(run_ignore_checksum)       /* believe a damaged block */                             \
   X(run_stale_parity)          /* parity that does not match */                          \
   X(run_filter_false_negative) /* the filter denies a key it has */                      \
-  X(run_skip_sync)             /* name a run in an edit before it is synced */
+  X(run_skip_sync)             /* name a run in an edit before it is synced */           \
+  /* files in a bucket */                                                                \
+  X(cache_ignore_checksum) /* believe a damaged chunk of the disk cache */               \
+  X(upload_trust_silence)  /* an upload whose end was not answered counts as finished */
 
 enum class Break : std::uint32_t {
 #define INGOT_BREAK_NAME(name) name,

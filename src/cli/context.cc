@@ -49,12 +49,12 @@ std::optional<std::uint64_t> Context::number(std::string_view option, std::uint6
 
 std::string Context::where() const {
   if (const auto given = arguments.value("store")) {
-    if (given->empty()) throw UsageError("--store is empty: give the store's directory.");
+    if (given->empty()) throw UsageError("--store is empty: give the store's directory, or s3://bucket/prefix.");
     return *given;
   }
   const char* variable = std::getenv("INGOT_STORE");
   if (variable != nullptr && *variable != '\0') return variable;
-  throw UsageError("Which store? Give its directory with -s DIRECTORY, or set INGOT_STORE.");
+  throw UsageError("Which store? Give its directory (or s3://bucket/prefix) with -s STORE, or set INGOT_STORE.");
 }
 
 Store open_store(const std::string& where, Access access) {

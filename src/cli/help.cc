@@ -68,9 +68,9 @@ constexpr char kBytes[] =
 
 std::string overview() {
   std::string text =
-      "Ingot keeps an application's data in a directory: no server, nothing to run.\n\n"
+      "Ingot keeps an application's data in a directory, or a bucket: no server, nothing to run.\n\n"
       "  ingot [-s STORE] VERB [ARGUMENTS] [--json]\n\n"
-      "The store is a directory: -s DIRECTORY, or INGOT_STORE. A first write makes it.\n"
+      "The store is a directory, or s3://bucket/prefix: -s STORE, or INGOT_STORE. A first write makes it.\n"
       "In it are spaces, and in a space keys with values, in the order of their bytes.\n\n"
       "  export INGOT_STORE=./data\n"
       "  ingot put users 42 '{\"name\": \"Ada\"}'\n"
@@ -96,10 +96,10 @@ std::string verb_help(const Verb& verb) {
 
 std::string manual_page() {
   std::string text = ".TH INGOT 1 \"\" \"Ingot " + std::string(release()) +
-                     "\"\n.SH NAME\ningot \\- an application's data in a directory\n";
+                     "\"\n.SH NAME\ningot \\- an application's data in a directory or a bucket\n";
   text += ".SH SYNOPSIS\n.B ingot\n[\\-s\\ STORE] VERB [ARGUMENTS] [\\-\\-json]\n";
   text +=
-      ".SH DESCRIPTION\nThe store is a directory, given with \\-s or in INGOT_STORE. In it are spaces, and in a space\n"
+      ".SH DESCRIPTION\nThe store is a directory or s3://bucket/prefix, given with \\-s or in INGOT_STORE. In it are spaces, and in a space\n"
       "keys with values, in the order of their bytes. Everything written to stdout is data.\n.PP\n";
   text += roff(kBytes) + ".SH VERBS\n";
   for (const Verb& verb : verbs()) {

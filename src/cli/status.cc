@@ -1,4 +1,5 @@
 // stats, info: what a store says of itself.
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 
@@ -20,6 +21,15 @@ class Figures {
   }
   void count(const char* name, std::uint64_t number) { add(name, number, count_text(number)); }
   void bytes(const char* name, std::uint64_t number) { add(name, number, bytes_text(number)); }
+  void dollars(const char* name, double amount) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6f", amount);
+    if (context_.json) {
+      object_.add_raw(name, text);
+    } else {
+      print(name, std::string("$ ") + text);
+    }
+  }
   void text(const char* name, std::string_view text) {
     if (context_.json) {
       object_.add(name, text);
@@ -59,6 +69,26 @@ std::string conflicts_json(const std::vector<SpaceConflicts>& conflicts) {
     array += JsonObject().add_bytes("space", each.space).add("conflicts", each.conflicts).finish();
   }
   return array + ']';
+}
+
+bool is_bucket(const std::string& where) {
+  return where.starts_with("s3://");
+}
+
+void add_bucket(Figures& figures, const BucketStats& bucket) {
+  figures.heading("requests of this process");
+  figures.count("bucket_puts", bucket.puts);
+  figures.count("bucket_gets", bucket.gets);
+  figures.count("bucket_lists", bucket.lists);
+  figures.count("bucket_removes", bucket.removes);
+  figures.bytes("bucket_bytes_sent", bucket.bytes_sent);
+  figures.bytes("bucket_bytes_received", bucket.bytes_received);
+  figures.count("bucket_undecided", bucket.undecided);
+  figures.count("bucket_throttled", bucket.throttled);
+  figures.count("bucket_lost_races", bucket.lost_races);
+  figures.count("bucket_hedged", bucket.hedged);
+  figures.count("bucket_reads_fetched", bucket.reads_fetched);
+  figures.dollars("bucket_dollars", bucket.dollars);
 }
 
 struct DirectorySize {
@@ -124,6 +154,7 @@ Exit run_stats(Context& context) {
   figures.count("blocks_healed", stats.blocks_healed);
   figures.count("delayed_commits", stats.delayed_commits);
   figures.count("delayed_microseconds", stats.delayed_microseconds);
+  if (is_bucket(context.where())) add_bucket(figures, stats.bucket);
   if (context.json) {
     figures.object().add_raw("conflicts_by_space", conflicts_json(stats.conflicts_by_space));
     context.output.line(figures.object().finish());
@@ -144,8 +175,10 @@ Exit run_info(Context& context) {
   figures.text("release", release());
   figures.count("version", stats.version);
   figures.count("spaces", store.spaces().size());
-  figures.count("files", size.files);
-  figures.bytes("bytes", size.bytes);
+  if (!is_bucket(where)) {
+    figures.count("files", size.files);
+    figures.bytes("bytes", size.bytes);
+  }
   figures.bytes("run_bytes", stats.run_bytes);
   figures.bytes("log_bytes", stats.log_bytes);
   figures.bytes("memory_budget_bytes", stats.memory_budget_bytes);

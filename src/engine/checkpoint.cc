@@ -12,7 +12,7 @@ namespace ingot::engine {
 
 namespace {
 
-constexpr TwinFormat kFormat{"INGOTCKP", 1, kCheckpointBytesMax};
+constexpr TwinFormat kFormat{"INGOTCKP", 2, kCheckpointBytesMax};  // 1: no summary says where its index lies
 constexpr std::size_t kNameDigits = 20;
 constexpr std::string_view kUnfinished = "new";  // what a name begins with while its file is being written
 
@@ -40,6 +40,11 @@ std::string encode_payload(const Checkpoint& checkpoint) {
     for (const runs::RunSummary& summary : sorted.files) runs::append_summary(out, summary);
   }
   base::append_varint(out, 0);  // named checkpoints
+  base::append_varint(out, checkpoint.graveyard.size());
+  for (const RemovedRun& removed : checkpoint.graveyard) {
+    base::append_varint(out, removed.edit_number);
+    out.append(removed.name);
+  }
   return out;
 }
 
@@ -67,7 +72,19 @@ bool decode_payload(std::string_view payload, Checkpoint& checkpoint) {
       if (!runs::take_summary(reader, sorted.files.emplace_back())) return false;
     }
   }
-  return reader.take_varint(count);
+  if (!reader.take_varint(count)) return false;
+  if (count != 0 || reader.empty()) return true;
+  if (!reader.take_varint(count) || count > reader.remaining()) return false;
+  for (; count > 0; --count) {
+    RemovedRun& removed = checkpoint.graveyard.emplace_back();
+    std::string_view name;
+    if (!reader.take_varint(removed.edit_number) || !reader.take_bytes(runs::kRunNameBytes, name) ||
+        !runs::is_run_name(name)) {
+      return false;
+    }
+    removed.name = name;
+  }
+  return true;
 }
 
 }  // namespace

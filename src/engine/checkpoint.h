@@ -13,6 +13,7 @@
 //   payload: varint edit number | varint segment | u64 version | 16 link | u64 time     (where the replay starts)
 //            u64 floor | u64 floor time | varint count of sorted runs, newest first; each: varint id | varint count |
 //            summaries varint count of named checkpoints (0 in this format; each is varint-sized bytes)
+//            varint count of the graveyard (or nothing: 0); each: varint edit number | 32 name
 //
 // 1. A checkpoint is written under a temporary name, synced, renamed, and its directory synced, before the log before
 // it or
@@ -38,12 +39,19 @@ struct CheckpointSortedRun {
   std::vector<runs::RunSummary> files;
 };
 
+// A run file that an edit removed, and that is still to be collected. In a bucket only.
+struct RemovedRun {
+  std::uint64_t edit_number = 0;
+  std::string name;
+};
+
 struct Checkpoint {
   std::uint64_t edit_number = 0;
   log::Start start;
   std::uint64_t floor = 0;
   std::int64_t floor_time_micros = 0;
   std::vector<CheckpointSortedRun> sorted_runs;  // newest first
+  std::vector<RemovedRun> graveyard;             // in the order of edits
 };
 
 enum class CheckpointRead : std::uint8_t { found, none, damaged, newer_format, failed };

@@ -6,7 +6,7 @@
 namespace ingot::engine {
 
 namespace {
-constexpr std::uint8_t kEditFormat = 1;
+constexpr std::uint8_t kEditFormat = 2;  // 1: no summary says where its index lies
 }
 
 std::string encode_edit(const Edit& edit) {
@@ -30,7 +30,7 @@ std::optional<Edit> decode_edit(std::string_view payload) {
   std::uint8_t format = 0;
   std::uint64_t floor_time = 0;
   std::uint64_t count = 0;
-  if (!reader.take_little(format) || format != kEditFormat || !reader.take_varint(edit.number) ||
+  if (!reader.take_little(format) || format == 0 || format > kEditFormat || !reader.take_varint(edit.number) ||
       !reader.take_varint(edit.flushed_segment) || !reader.take_little(edit.floor) || !reader.take_little(floor_time) ||
       !reader.take_varint(count) || count > reader.remaining()) {
     return std::nullopt;

@@ -70,7 +70,14 @@ std::shared_ptr<log::Log> Engine::shared_log() const {
   return log_owner_;
 }
 
-void Engine::refresh() {
+std::int64_t Engine::clock_micros() const {
+  if (!remote_) return base::wall_micros();
+  const base::EpochDomain::Guard guard(epochs_);
+  const log::Log* log = log_.load(std::memory_order_acquire);
+  return log == nullptr ? visible_time_.load(std::memory_order_relaxed) : log->clock_micros();
+}
+
+void Engine::refresh(bool fresh) {
   require_open();
   const auto look = [this] {
     const base::EpochDomain::Guard guard(epochs_);
@@ -78,6 +85,10 @@ void Engine::refresh() {
     return log_.load(std::memory_order_acquire)->published();
   };
   Version published = look();
+  if (remote_ && (fresh || published == log::Log::kMustLook)) {
+    look_for_news(fresh);
+    published = look();
+  }
   if (published <= visible_version_.load(std::memory_order_acquire)) return;
   if (base::broken(base::Break::engine_stale_snapshot)) return;
   // Others published it: we catch up. If the lock is taken, its holder has caught up or does so now, and soon shows it.
@@ -98,6 +109,22 @@ void Engine::refresh() {
   }
 }
 
+// Asks the bucket. What is not to be fresh does not wait for one that is slow or away: it goes on with what is known.
+void Engine::look_for_news(bool fresh) {
+  constexpr base::Duration kPatience = std::chrono::seconds(1);
+  const LogUse use(*this);
+  const base::Duration patience =
+      fresh ? base::Duration(options_.deadline) : std::min(base::Duration(options_.deadline), kPatience);
+  const std::shared_ptr<log::Log> log = shared_log();
+  const log::Read outcome = log->look(base::deadline_after(base::now(), patience));
+  if (outcome == log::Read::unavailable) {
+    if (!fresh) return;
+    throw Error(ErrorCode::unavailable, where_ + ": can't ask for news: " + log->why());
+  }
+  const std::lock_guard lock(commit_mutex_);
+  catch_up();
+}
+
 HeldView Engine::hold() {
   const base::EpochDomain::Guard guard(epochs_);
   for (;;) {
@@ -108,7 +135,7 @@ HeldView Engine::hold() {
       base::spin_pause();
       continue;
     }
-    held.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
+    held.time_micros = std::max(clock_micros(), visible_time_.load(std::memory_order_relaxed));
     held.state = state->shared_from_this();
     return held;
   }
@@ -125,7 +152,7 @@ bool Engine::get_newest(std::string_view key, base::FunctionRef<void(const Seen&
       view.state = state_.load(std::memory_order_seq_cst);
       if (view.version >= view.state->floor) break;
     }
-    view.time_micros = std::max(base::wall_micros(), visible_time_.load(std::memory_order_relaxed));
+    view.time_micros = std::max(clock_micros(), visible_time_.load(std::memory_order_relaxed));
     const Got got = get(view, key, runs::Io::none, use, why);
     if (got != Got::not_cached && got != Got::failed) return got == Got::found;
   }
@@ -160,7 +187,8 @@ void Engine::throw_read_failure(const std::string& why) const {
     throw Error(ErrorCode::expired,
                 where_ + ": this snapshot has outlived the files it reads: " + why + ". Take another one.");
   }
-  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)"}) {
+  for (const char* transient : {"(EMFILE)", "(ENFILE)", "(ENOMEM)", "(EIO)", "(ESTALE)", "(EACCES)", "(ETIMEDOUT)",
+                                "(ENETUNREACH)", "(ECANCELED)"}) {
     if (why.find(transient) != std::string::npos) {
       throw Error(ErrorCode::unavailable, where_ + ": " + why + ". Try again; if it stays so, the device has lost it.");
     }
@@ -224,6 +252,7 @@ Stats Engine::stats() const {
   stats.blocks_healed = cache_->healed() + log_stats.entries_healed + twin_files_healed_;
   stats.delayed_commits = delayed_commits_.load(std::memory_order_relaxed);
   stats.delayed_microseconds = delayed_micros_.load(std::memory_order_relaxed);
+  medium_->add_stats(stats);
   return stats;
 }
 
@@ -237,8 +266,7 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
     healed = std::exchange(healed_by_opening_, {});
   }
   std::string why;
-  StoreHeader header;
-  if (look_at(*directory_, !options_.read_only, header, healed, why) != Place::store) report.damage.push_back(why);
+  if (!medium_->check_header(healed, why)) report.damage.push_back(why);
   const HeldView held = hold();
   std::uint64_t total = 0;
   std::uint64_t done = 0;
@@ -250,7 +278,7 @@ CheckReport Engine::check(base::FunctionRef<void(std::uint64_t done, std::uint64
     }
   }
   Checkpoint checkpoint;
-  switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, healed, why)) {
+  switch (medium_->newest_checkpoint(true, checkpoint, healed, why)) {
     case CheckpointRead::found:
     case CheckpointRead::none:
       break;
@@ -310,6 +338,7 @@ void Engine::settle() {
 void Engine::close() {
   if (closed_.exchange(true)) return;
   if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
+  medium_->stop();
   if (maintenance_ != nullptr) maintenance_->stop();
   if (const std::shared_ptr<log::Log> log = shared_log()) log->close();
   // Other threads may have come in before `closed_` was set, and may still use `live`: those that append or catch up,
@@ -326,7 +355,7 @@ void Engine::close() {
     base::yield_thread();
     epochs_.collect();
   }
-  live_.reset();
+  medium_->leave();
 }
 
 }  // namespace ingot::engine

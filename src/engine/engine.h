@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,16 +36,15 @@
 #include "base/thread.h"
 #include "engine/checkpoint.h"
 #include "engine/edit.h"
+#include "engine/medium.h"
 #include "engine/read.h"
+#include "engine/session_row.h"
 #include "engine/sizes.h"
 #include "engine/state.h"
-#include "engine/store_header.h"
 #include "engine/transaction_state.h"
 #include "ingot/error.h"
 #include "ingot/options.h"
 #include "ingot/status.h"
-#include "log/directory_log.h"
-#include "log/live.h"
 #include "log/log.h"
 #include "runs/run.h"
 #include "storage/directory.h"
@@ -73,6 +73,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Opens the store in `directory`; makes it if the place is empty and the options allow. Throws Error.
   static std::shared_ptr<Engine> open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
                                       const Sizes& sizes = {});
+  // The same on any medium; `make_medium` is called once, before this returns.
+  static std::shared_ptr<Engine> open_on(
+      base::FunctionRef<std::unique_ptr<Medium>(const Medium::Setting& setting)> make_medium, std::string where,
+      Options options, const Sizes& sizes = {});
   ~Engine();
 
   // Throws `closed` if the engine was closed, or this is a fork's child.
@@ -80,14 +84,17 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void require_writable() const;
 
   // --- reading
-  // Looks for news of other processes, so that a view taken next sees all that was acknowledged before this call.
-  void refresh();
+  // Looks for news of other processes, so that a view taken next sees all that was acknowledged before this call. In a
+  // bucket that costs a request, and is done if it is to be `fresh`; else what was seen some seconds ago may do.
+  void refresh(bool fresh = false);
   // A view of the newest, which holds its State.
   [[nodiscard]] HeldView hold();
   // One look-up in the newest. Throws Error if it fails.
   bool get_newest(std::string_view key, base::FunctionRef<void(const Seen&)> use);
   // One look-up at a view. Throws Error if it fails.
   bool get_at(const View& view, std::string_view key, base::FunctionRef<void(const Seen&)> use) const;
+  // The time that the store goes by, in µs since 1970: a snapshot's, a commit's, what a TTL counts from.
+  [[nodiscard]] std::int64_t clock_micros() const;
   [[nodiscard]] Version visible_version() const { return visible_version_.load(std::memory_order_acquire); }
   // What a scan does with keys that can't be read: tells, if the store is opened with salvage. Else nothing: it fails.
   [[nodiscard]] std::function<void(const std::string&)> on_lost();
@@ -101,6 +108,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void wait_after_loss(std::uint32_t losses, bool& elder);
   void end_elder();
   void sync();
+  // What became of a commit that ended `undecided`, in a bucket: its version, or nothing. Waits; throws unavailable.
+  std::optional<Version> outcome(const Undecided& undecided);
 
   // --- status and upkeep
   [[nodiscard]] Health health() const;
@@ -111,32 +120,38 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   [[nodiscard]] const std::string& where() const { return where_; }
   [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] storage::Directory& directory() const { return *directory_; }
+  [[nodiscard]] Medium& medium() const { return *medium_; }
   [[nodiscard]] const StoreHeader& header() const { return header_; }
   void message(Message::Severity severity, const std::string& text) const;
 
  private:
   friend class Maintenance;
+  friend class Collector;
   struct Request;
   struct Group;
   struct GroupWrites;
   class LogUse;
 
-  Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options, const Sizes& sizes);
+  Engine(std::string where, Options options, const Sizes& sizes);
 
   // engine_open.cc
-  void open_place();
   void open_log();
   void load_checkpoint(const Checkpoint& checkpoint);
   void reload_from_checkpoint();
+  void settle_collected();
   log::Read reload(std::string& why);
   std::shared_ptr<runs::Run> open_run(const runs::RunSummary& summary);
+
+  void look_for_news(bool fresh);
 
   // engine_apply.cc: under commit_mutex_
   void catch_up();
   void apply(const log::Entry& entry);
   void apply_entry(const log::Entry& entry);
   void apply_mutations(std::string_view mutations, Version version, std::int64_t time_micros);
+  void note_session(const SessionRow& row, std::int64_t time_micros);
+  void note_kept(const SessionRow& row);
+  void settle_undecided();
   void apply_edit(const Edit& edit);
   void cut_memtable(std::uint64_t segment);
   void publish_state(std::shared_ptr<State> next);
@@ -150,6 +165,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void commit_group(std::span<Request* const> requests, base::Instant deadline);
   void try_group(std::span<Request* const> requests, base::Instant deadline);
   log::Append append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
+  log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
+  std::optional<SessionRow> read_session(const base::Hash128& session) const;
+  void count_kept(std::size_t transactions, std::size_t payload_bytes);
+  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt, std::uint64_t slot);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
   [[nodiscard]] Error edit_not_kept(log::Append outcome) const;
@@ -163,20 +182,22 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool commit_edit(Edit edit, std::uint64_t flushed_before, const std::vector<std::shared_ptr<runs::Run>>& added);
   // Begins a segment with an edit that changes nothing, so that the newest memtable is sealed; if it has anything.
   void seal_memtable();
+  void append_empty_edit(bool new_segment);
+  [[nodiscard]] bool has_run(const Edit& edit) const;
 
   // The log, for callers that hold commit_mutex_ or append_mutex_; and for others, kept alive.
   [[nodiscard]] log::Log& log() const { return *log_owner_; }
   [[nodiscard]] std::shared_ptr<log::Log> shared_log() const;
 
   // set while opening, fixed afterwards
-  std::unique_ptr<storage::Directory> directory_;
+  bool remote_ = false;  // in a bucket: news cost requests, and the time is the bucket's
   const std::string where_;
   Options options_;
   const Sizes sizes_;
   StoreHeader header_;
   std::uint32_t fork_generation_;
   std::uint64_t memory_budget_ = 0;
-  std::unique_ptr<log::Live> live_;
+  std::unique_ptr<Medium> medium_;
 
   // read by anybody
   mutable base::EpochDomain epochs_;
@@ -196,6 +217,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::shared_ptr<State> state_owner_;
   std::shared_ptr<State> reloading_from_;  // not null while state_owner_ is being made anew: what readers see meanwhile
   std::shared_ptr<log::Log> log_owner_;    // replaced under append_mutex_, commit_mutex_ and figures_mutex_
+  std::deque<RemovedRun> graveyard_;       // in a bucket: what edits removed, until it is collected
   std::map<std::string, std::shared_ptr<runs::Run>, std::less<>> open_runs_;  // being added by an edit of our own
   std::vector<Request*> survivors_;                                           // scratch of commit_group
   std::string frames_;
@@ -209,6 +231,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> group_open_{false};  // open_group_ is not null
   std::uint32_t usual_group_size_ = 1;   // of durable groups; under append_mutex_
   base::Duration usual_sync_{};          // how long a durable append takes; under append_mutex_
+
+  // commits in a bucket whose callers gave up while an answer was missing; what is in their slot decides
+  struct Attempted {
+    base::Hash128 session;
+    std::uint64_t sequence = 0;
+    std::uint64_t slot = 0;  // that it was sent for, or one of the next two
+    bool decided = false;
+    Version base_version = 0;  // 0: it did not happen
+  };
+  static constexpr std::uint64_t kInCheckpoint = ~0ULL;      // its slot is gone: a row tells, once it can be read
+  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and the row is another's
+  mutable base::Mutex undecided_mutex_;
+  std::deque<Attempted> undecided_;
 
   // fairness
   base::Mutex elder_mutex_;

@@ -15,7 +15,7 @@ void Engine::catch_up() {
   if (broken_down_) require_open();
   switch (outcome) {
     case log::Read::caught_up:
-      return;
+      return settle_undecided();
     case log::Read::gone:
       base::probe("engine: fell behind the log and reloaded from a checkpoint");
       reload_from_checkpoint();
@@ -64,15 +64,43 @@ void Engine::apply_entry(const log::Entry& entry) {
       }
       apply_mutations(mutations, entry.base_version + i, entry.time_micros);
     }
+    const SessionRow row{entry.session, entry.sequence, entry.base_version, entry.transaction_count};
+    note_session(row, entry.time_micros);
+    note_kept(row);
     show(entry.base_version + entry.transaction_count - 1, entry.time_micros);
   }
+}
+
+void Engine::note_session(const SessionRow& row, std::int64_t time_micros) {
+  if (row.session == base::Hash128{}) return;
+  state_owner_->active->put(session_key(row.session), row.base_version + row.transactions - 1,
+                            time_micros + kSessionRowMicros, encode_session(row));
+}
+
+// An entry of the log: perhaps one whose caller gave up waiting for it.
+void Engine::note_kept(const SessionRow& row) {
+  if (!remote_) return;
+  const std::lock_guard lock(undecided_mutex_);
+  for (Attempted& attempted : undecided_) {
+    if (attempted.decided || row.session != attempted.session || row.sequence != attempted.sequence) continue;
+    attempted.decided = true;
+    attempted.base_version = row.base_version;
+  }
+}
+
+// The log has gone on: what was sent for a slot that is another's by now never was.
+void Engine::settle_undecided() {
+  if (!remote_) return;
+  const std::uint64_t slot = log().position().slot;
+  const std::lock_guard lock(undecided_mutex_);
+  for (Attempted& attempted : undecided_) attempted.decided |= attempted.slot <= slot;
 }
 
 void Engine::show(Version version, std::int64_t time_micros) {
   if (reloading_from_ != nullptr) return;
   visible_time_.store(time_micros, std::memory_order_relaxed);
   visible_version_.store(version, std::memory_order_release);
-  if (visible_waiters_.load(std::memory_order_relaxed) != 0) {
+  if (visible_waiters_.load(std::memory_order_seq_cst) != 0) {
     visible_word_.value().fetch_add(1, std::memory_order_release);
     visible_word_.wake_all();
   }
@@ -145,6 +173,10 @@ void Engine::apply_edit(const Edit& edit) {
     if (maintenance_ != nullptr) {
       for (std::size_t i = 0; i < edit.removed.size(); ++i)
         maintenance_->note_garbage(edit.number, next->sorted_runs[place + i]);
+    }
+    for (std::size_t i = 0; remote_ && i < edit.removed.size(); ++i) {
+      for (const auto& file : next->sorted_runs[place + i].files)
+        graveyard_.push_back({edit.number, file->summary().name});
     }
     next->sorted_runs.erase(next->sorted_runs.begin() + static_cast<std::ptrdiff_t>(place),
                             next->sorted_runs.begin() + static_cast<std::ptrdiff_t>(place + edit.removed.size()));

@@ -17,8 +17,9 @@
 namespace ingot::engine {
 
 namespace {
-// A group takes no more than this beside its first transaction: the log's writes stay short.
-constexpr std::size_t kGroupBytesMax = 1 << 20;
+// A group takes no more than this beside its first transaction: the log's writes stay short, and fit into a slot of a
+// bucket with what is put around them.
+constexpr std::size_t kGroupBytesMax = (1 << 20) - (64 << 10);
 constexpr std::size_t kGroupCountMax = 4096;
 // Nor does it wait, awake, longer than this for others to join, however slow the device is.
 constexpr base::Duration kGatherMax = std::chrono::milliseconds(1);
@@ -45,6 +46,8 @@ struct Engine::Request {
   Version version = 0;
   ErrorCode code = ErrorCode::unavailable;
   std::string why;
+  std::optional<log::Log::Attempt> attempt{};  // failed, and not known whether it is in the log
+  std::uint32_t ordinal = 0;                   // in that attempt
 };
 
 struct Engine::Group {
@@ -170,6 +173,10 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
     case Request::Outcome::failed:
       break;
   }
+  if (request.attempt) {
+    throw Undecided(request.why, {request.attempt->session.low, request.attempt->session.high},
+                    request.attempt->sequence, request.ordinal);
+  }
   throw Error(request.code, request.why);
 }
 
@@ -235,7 +242,7 @@ void Engine::try_group(std::span<Request* const> requests, base::Instant deadlin
     std::unique_lock lock(commit_mutex_);
     catch_up();
     const log::Position position = log().position();
-    std::int64_t time_micros = std::max(base::wall_micros(), position.time_micros);
+    std::int64_t time_micros = std::max(clock_micros(), position.time_micros);
     // The clock may have been set back since a snapshot was taken: what it saw expired has expired.
     for (const Request* request : requests) time_micros = std::max(time_micros, request->transaction->time_micros);
     survivors_.clear();
@@ -262,7 +269,7 @@ void Engine::try_group(std::span<Request* const> requests, base::Instant deadlin
     }
     if (survivors_.empty()) return;
     const log::Append outcome = append_group(survivors_, time_micros, deadline);
-    if (outcome == log::Append::kept) return;
+    if (outcome == log::Append::kept || outcome == log::Append::undecided) return;
     if (outcome == log::Append::lost) {
       base::probe("engine: another process appended first");
       continue;
@@ -331,34 +338,130 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
   const base::Instant begun = durable ? base::now() : base::Instant{};
   log::Append outcome = log::Append::kept;
   if (!base::broken(base::Break::engine_ack_before_append)) outcome = append(draft, deadline);
-  if (outcome == log::Append::undecided) {
+  if (outcome == log::Append::undecided && !remote_) {
     throw Error(ErrorCode::unavailable,
                 where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
   }
+  if (outcome == log::Append::undecided) {
+    leave_undecided(survivors, log().attempt(), log().position().slot + 1);
+    return outcome;
+  }
   if (outcome == log::Append::unavailable) throw unavailable(log().why());
+  if (outcome == log::Append::collected) return resolve_collected(survivors, payload_bytes);
   if (outcome != log::Append::kept) return outcome;
   if (durable)
     usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
   for (Request* request : survivors) request->outcome = Request::Outcome::kept;
   try {
-    const std::uint64_t segment = log().position().segment;
-    if (segment > state_owner_->active->segment()) cut_memtable(segment);
+    const log::Position position = log().position();
+    if (position.segment > state_owner_->active->segment()) cut_memtable(position.segment);
     for (Request* request : survivors)
       apply_mutations(request->transaction->mutations.bytes(), request->version, time_micros);
+    const SessionRow row{position.session, position.sequence, survivors.front()->version, draft.transaction_count};
+    note_session(row, time_micros);
+    settle_undecided();
   } catch (...) {
     break_down_half_way("a commit is in the log and could not be applied");
     return log::Append::kept;
   }
-  visible_time_.store(time_micros, std::memory_order_relaxed);
-  visible_version_.store(survivors.back()->version, std::memory_order_release);
-  if (visible_waiters_.load(std::memory_order_seq_cst) != 0) {
-    visible_word_.value().fetch_add(1, std::memory_order_release);
-    visible_word_.wake_all();
-  }
-  commits_.fetch_add(survivors.size(), std::memory_order_relaxed);
+  show(survivors.back()->version, time_micros);
+  count_kept(survivors.size(), payload_bytes);
+  return log::Append::kept;
+}
+
+void Engine::count_kept(std::size_t transactions, std::size_t payload_bytes) {
+  commits_.fetch_add(transactions, std::memory_order_relaxed);
   groups_.fetch_add(1, std::memory_order_relaxed);
   bytes_committed_.fetch_add(payload_bytes, std::memory_order_relaxed);
+}
+
+// Their callers wait no longer, and the answer is missing.
+void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt,
+                             std::uint64_t slot) {
+  base::probe("engine: a commit was left undecided");
+  constexpr std::size_t kRememberedMax = 1000;
+  {
+    const std::lock_guard lock(undecided_mutex_);
+    undecided_.push_back({attempt.session, attempt.sequence, slot});
+    if (undecided_.size() > kRememberedMax) undecided_.pop_front();
+  }
+  const std::string why = where_ + ": " + log().why() +
+                          ". The request was sent and not answered: whether it is committed is not known yet. "
+                          "Store::outcome tells when the bucket is back.";
+  for (std::size_t i = 0; i < survivors.size(); ++i) {
+    survivors[i]->outcome = Request::Outcome::failed;
+    survivors[i]->code = ErrorCode::unavailable;
+    survivors[i]->why = why;
+    survivors[i]->attempt = attempt;
+    survivors[i]->ordinal = static_cast<std::uint32_t>(i);
+  }
+}
+
+std::optional<Version> Engine::outcome(const Undecided& undecided) {
+  const base::Hash128 session{undecided.session_[0], undecided.session_[1]};
+  for (bool looked = false;; looked = true) {
+    require_open();
+    {
+      const std::lock_guard lock(undecided_mutex_);
+      const auto found = std::find_if(undecided_.begin(), undecided_.end(), [&](const Attempted& attempted) {
+        return attempted.session == session && attempted.sequence == undecided.sequence_;
+      });
+      if (found == undecided_.end()) {
+        throw Error(ErrorCode::invalid_argument,
+                    where_ + ": outcome() of a commit of another handle, or one of more than a thousand ago");
+      }
+      if (found->slot == kNeverSettled) {
+        throw Error(ErrorCode::expired,
+                    where_ +
+                        ": what became of that commit can't be known any more: this machine is a copy of another "
+                        "that went on meanwhile. Look at the data.");
+      }
+      if (found->decided && found->base_version == 0) return {};
+      if (found->decided) return found->base_version + undecided.ordinal_;
+    }
+    // What is in its slot decides; and if there is nothing yet, something is put there.
+    if (looked) {
+      base::probe("engine: a slot was filled to settle what might still come");
+      append_empty_edit(false);
+    } else {
+      refresh(true);
+    }
+  }
+}
+
+// The process slept with an answer missing, and meanwhile others went on so far that the slot is gone. What they kept
+// of it is a row: see session_row.h. If it is not there, it never happened, and can't happen any more.
+log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes) {
+  base::probe("engine: a commit whose slot was collected was looked up");
+  const log::Log::Attempt attempt = log().attempt();
+  try {
+    catch_up();  // from the newest checkpoint
+  } catch (const Error&) {
+    leave_undecided(survivors, attempt, kInCheckpoint);  // rows will tell, once the newest checkpoint can be read
+    throw;
+  }
+  const std::optional<SessionRow> row = read_session(attempt.session);
+  const RowSays says = row_says(row, attempt.sequence);
+  if (says == RowSays::not_kept || base::broken(base::Break::engine_ignore_session_row)) return log::Append::lost;
+  if (says == RowSays::unknown) {
+    leave_undecided(survivors, attempt, kNeverSettled);
+    return log::Append::undecided;
+  }
+  base::probe("engine: a commit whose slot was collected had happened");
+  for (std::size_t i = 0; i < survivors.size(); ++i) {
+    survivors[i]->version = row->base_version + i;
+    survivors[i]->outcome = Request::Outcome::kept;
+  }
+  count_kept(survivors.size(), payload_bytes);
   return log::Append::kept;
+}
+
+std::optional<SessionRow> Engine::read_session(const base::Hash128& session) const {
+  std::optional<SessionRow> row;
+  const View view{state_owner_.get(), visible_version_.load(std::memory_order_relaxed),
+                  visible_time_.load(std::memory_order_relaxed)};
+  get_at(view, session_key(session), [&](const Seen& seen) { row = decode_session(session, seen.value); });
+  return row;
 }
 
 // Whether nothing that the transaction read has changed since its snapshot.
@@ -474,12 +577,16 @@ void Engine::end_elder() {
   elder_changed_.notify_all();
 }
 
-// Undecided, it may be in the log: what it names must stay.
+// Undecided, it may be in the log: what it names must stay. (What lies in a bucket stays anyway: see remove_written.)
 Error Engine::edit_not_kept(log::Append outcome) const {
-  return {outcome == log::Append::undecided ? ErrorCode::closed : ErrorCode::unavailable, log().why()};
+  return {outcome == log::Append::undecided && !remote_ ? ErrorCode::closed : ErrorCode::unavailable, log().why()};
 }
 
 void Engine::seal_memtable() {
+  append_empty_edit(true);
+}
+
+void Engine::append_empty_edit(bool new_segment) {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   const std::lock_guard append_lock(append_mutex_);
   require_writable();
@@ -487,18 +594,18 @@ void Engine::seal_memtable() {
   for (;;) {
     const std::lock_guard lock(commit_mutex_);
     catch_up();
-    if (state_owner_->active->empty()) return;
+    if (new_segment && state_owner_->active->empty()) return;
     Edit edit;
     edit.number = state_owner_->edit_number + 1;
     const std::string payload = encode_edit(edit);
     const std::string_view part = payload;
     log::Draft draft;
     draft.kind = log::EntryKind::edit;
-    draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
+    draft.time_micros = std::max(clock_micros(), log().position().time_micros);
     draft.parts = {&part, 1};
-    draft.new_segment = true;
+    draft.new_segment = new_segment;
     const log::Append outcome = append(draft, deadline);
-    if (outcome == log::Append::lost) continue;
+    if (outcome == log::Append::lost || outcome == log::Append::collected) continue;
     if (outcome != log::Append::kept) throw edit_not_kept(outcome);
     apply_own_edit(edit, {});
     return;
@@ -525,6 +632,16 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     for (std::size_t i = 0; i < edit.removed.size(); ++i) {
       if ((first + static_cast<std::ptrdiff_t>(i))->id != edit.removed[i]) return false;
     }
+    std::optional<storage::BucketDate> until;
+    for (const runs::RunSummary& summary : edit.added) {
+      const std::optional<storage::BucketDate> one = medium_->adoptable_until(summary.name);
+      if (one && (!until || *one < *until)) until = one;
+    }
+    if (base::broken(base::Break::bucket_adopt_old_run)) until.reset();
+    if (until && std::chrono::microseconds(until->time_since_epoch()).count() < clock_micros()) {
+      base::probe("engine: an edit came too late for the runs that it names");
+      throw Error(ErrorCode::unavailable, where_ + ": runs were written so long ago that they may be collected by now");
+    }
     edit.number = state.edit_number + 1;
     edit.added_id = edit.number;
     if (edit.flushed_segment != 0) {
@@ -535,14 +652,26 @@ bool Engine::commit_edit(Edit edit, std::uint64_t flushed_before,
     const std::string_view part = payload;
     log::Draft draft;
     draft.kind = log::EntryKind::edit;
-    draft.time_micros = std::max(base::wall_micros(), log().position().time_micros);
+    draft.time_micros = std::max(clock_micros(), log().position().time_micros);
     draft.parts = {&part, 1};
+    draft.sign_until = until;
     const log::Append outcome = append(draft, deadline);
-    if (outcome == log::Append::lost) continue;
+    if (outcome == log::Append::collected) {
+      catch_up();  // from the newest checkpoint: if the edit is in it, its runs are there
+      if (has_run(edit)) return true;
+    }
+    if (outcome == log::Append::lost || outcome == log::Append::collected) continue;
     if (outcome != log::Append::kept) throw edit_not_kept(outcome);
     apply_own_edit(edit, added);
     return true;
   }
+}
+
+bool Engine::has_run(const Edit& edit) const {
+  return !edit.added.empty() &&
+         std::any_of(state_owner_->sorted_runs.begin(), state_owner_->sorted_runs.end(), [&](const SortedRun& sorted) {
+           return !sorted.files.empty() && sorted.files.front()->summary().name == edit.added.front().name;
+         });
 }
 
 // It is in the log, and true.
@@ -553,6 +682,7 @@ void Engine::apply_own_edit(const Edit& edit, const std::vector<std::shared_ptr<
     for (const auto& run : added) open_runs_.emplace(run->summary().name, run);
     apply_edit(edit);
     open_runs_.clear();
+    settle_undecided();
   } catch (...) {
     break_down_half_way("an edit is in the log and could not be applied");
     throw;

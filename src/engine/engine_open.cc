@@ -1,11 +1,10 @@
-// Opening: the place, the header, the newest checkpoint, the log after it.
+// Opening: the header, the newest checkpoint, the log after it.
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/machine.h"
 #include "base/testing.h"
-#include "engine/copy.h"
+#include "engine/directory_medium.h"
 #include "engine/engine.h"
 #include "engine/maintenance.h"
 #include "engine/newer_release.h"
@@ -31,25 +30,10 @@ std::size_t run_files_max() {
   return static_cast<std::size_t>(std::clamp<std::uint64_t>(base::process_open_files_max() / 4, 64, 4096));
 }
 
-Error place_error(const std::string& where, const storage::IoError& error, const char* doing) {
-  switch (error.code()) {
-    case EROFS:
-      return {ErrorCode::read_only,
-              where + ": can't " + doing + ", the file system is mounted read-only. Open it with read_only."};
-    case EACCES:
-    case EPERM:
-      return {ErrorCode::read_only,
-              where + ": can't " + doing + ", permission denied. Open it as the user who owns it, or with read_only."};
-    default:
-      return {ErrorCode::unavailable, where + ": can't " + doing + ": " + error.text()};
-  }
-}
-
 }  // namespace
 
-Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where, Options options, const Sizes& sizes)
-    : directory_(std::move(directory)),
-      where_(std::move(where)),
+Engine::Engine(std::string where, Options options, const Sizes& sizes)
+    : where_(std::move(where)),
       options_(std::move(options)),
       sizes_(sizes),
       fork_generation_(base::fork_generation()),
@@ -67,51 +51,31 @@ Engine::Engine(std::unique_ptr<storage::Directory> directory, std::string where,
 
 std::shared_ptr<Engine> Engine::open(std::unique_ptr<storage::Directory> directory, std::string where, Options options,
                                      const Sizes& sizes) {
+  return open_on([&](const Medium::Setting& setting) { return make_directory_medium(std::move(directory), setting); },
+                 std::move(where), std::move(options), sizes);
+}
+
+std::shared_ptr<Engine> Engine::open_on(
+    base::FunctionRef<std::unique_ptr<Medium>(const Medium::Setting& setting)> make_medium, std::string where,
+    Options options, const Sizes& sizes) {
   if (options.salvage) options.read_only = true;
   // In a fork's child nothing of the parent's may be joined, unlocked or closed: there the engine is left as it lies.
-  std::shared_ptr<Engine> engine(new Engine(std::move(directory), std::move(where), std::move(options), sizes),
-                                 [](Engine* gone) {
-                                   if (base::fork_generation() == gone->fork_generation_) delete gone;
-                                 });
-  engine->open_place();
+  std::shared_ptr<Engine> engine(new Engine(std::move(where), std::move(options), sizes), [](Engine* gone) {
+    if (base::fork_generation() == gone->fork_generation_) delete gone;
+  });
+  engine->medium_ =
+      make_medium({engine->where_, engine->options_, engine->sizes_, [self = engine.get()](const std::string& text) {
+                     self->message(Message::Severity::warning, text);
+                   }});
+  const base::Instant deadline = base::deadline_after(base::now(), engine->options_.deadline);
+  engine->remote_ = !engine->medium_->deletes_at_once();
+  engine->header_ = engine->medium_->find_or_make(engine->healed_by_opening_, deadline);
   engine->open_log();
   return engine;
 }
 
-void Engine::open_place() {
-  const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
-  std::string why;
-  Place place = look_at(*directory_, !options_.read_only, header_, healed_by_opening_, why);
-  if (place == Place::empty) {
-    if (options_.read_only || !options_.create) {
-      throw Error(ErrorCode::not_a_store, where_ + " holds no store" +
-                                              (options_.read_only ? ", and none is made when opening read-only."
-                                                                  : ", and Options::create is off."));
-    }
-    if (const storage::IoError error = make_store(*directory_, deadline))
-      throw place_error(where_, error, "make a store here");
-    place = look_at(*directory_, true, header_, healed_by_opening_, why);
-  }
-  switch (place) {
-    case Place::store:
-      // A copy that was killed when it was complete; from now on it may not be begun anew.
-      if (!options_.read_only) (void)directory_->remove(kCopyingMark).code();
-      break;
-    case Place::empty:
-      throw Error(ErrorCode::unavailable, where_ + ": the store vanished while it was being made");
-    case Place::other:
-      throw Error(ErrorCode::not_a_store, why + ". Give an empty or a new directory, or a store.");
-    case Place::damaged:
-      throw Error(ErrorCode::corrupt, why + ". The store's header can't be read, and nothing was changed.");
-    case Place::newer_format:
-      throw Error(ErrorCode::newer_format, why + ". Open it with that release or a later one; nothing was changed.");
-    case Place::failed:
-      throw Error(ErrorCode::unavailable, why);
-  }
-}
-
 std::shared_ptr<runs::Run> Engine::open_run(const runs::RunSummary& summary) {
-  return std::make_shared<runs::Run>(*directory_, run_path(summary.name), summary, cache_,
+  return std::make_shared<runs::Run>(medium_->files(), run_path(summary.name), summary, cache_,
                                      [this](const std::string& text) {
                                        message(Message::Severity::warning, text);
                                        // What was healed is rewritten at once, and not when somebody looks next.
@@ -131,6 +95,7 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
     for (const runs::RunSummary& summary : entry.files) sorted.files.push_back(open_run(summary));
   }
   state->note_erasures();
+  graveyard_.assign(checkpoint.graveyard.begin(), checkpoint.graveyard.end());
   publish_state(std::move(state));
   show(std::max(visible_version_.load(), checkpoint.start.version),
        std::max(visible_time_.load(), checkpoint.start.time_micros));
@@ -139,35 +104,7 @@ void Engine::load_checkpoint(const Checkpoint& checkpoint) {
 void Engine::open_log() {
   const base::Instant deadline = base::deadline_after(base::now(), options_.deadline);
   cache_ = std::make_shared<runs::BlockCache>(memory_budget_ / 2, epochs_, run_files_max());
-  if (options_.read_only) {
-    live_ = log::Live::open_read_only(*directory_, header_.store_id);
-  } else {
-    log::Live::Opened opened = log::Live::open(*directory_, header_.store_id, deadline);
-    if (opened.error.code() == EBUSY) {
-      throw Error(ErrorCode::unavailable,
-                  where_ +
-                      ": its file \"live\" was removed while other processes have the store open. Nothing is lost: end "
-                      "them, then open it again.");
-    }
-    if (opened.live == nullptr) throw place_error(where_, opened.error, "open its file \"live\"");
-    live_ = std::move(opened.live);
-  }
-  live_->publish_pin(0);  // until we know what we read, nothing is deleted
-  // What lies in runs/ now, and is in no State once the log is read, was left by processes that died: listed while
-  // nobody else is in, so that no file of a later one can be among them.
-  std::vector<std::string> found_runs;
-  std::vector<std::string> unfinished;
-  if (!options_.read_only && live_->alone()) {
-    (void)directory_->list("runs", found_runs).code();
-    unfinished = unfinished_checkpoints(*directory_);
-  }
-
-  log::DirectoryLogOptions log_options;
-  log_options.read_only = options_.read_only;
-  log_options.pass_damage = options_.salvage;
-  log_options.store_id = header_.store_id;
-  log_options.segment_bytes = sizes_.segment_bytes;
-  log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
+  medium_->join(deadline);
 
   const std::lock_guard lock(commit_mutex_);
   // The checkpoint may be replaced, and the log behind it recycled, between the two looks.
@@ -175,8 +112,7 @@ void Engine::open_log() {
   for (int attempt = 0;; ++attempt) {
     Checkpoint checkpoint;
     std::string why;
-    switch (read_newest_checkpoint(*directory_, header_.store_id, !options_.read_only, checkpoint, healed_by_opening_,
-                                   why)) {
+    switch (medium_->newest_checkpoint(true, checkpoint, healed_by_opening_, why)) {
       case CheckpointRead::found:
       case CheckpointRead::none:
         break;
@@ -188,10 +124,9 @@ void Engine::open_log() {
         throw Error(ErrorCode::unavailable, why);
     }
     load_checkpoint(checkpoint);
-    log_options.start = checkpoint.start;
     log::Read outcome = log::Read::caught_up;
-    std::unique_ptr<log::Log> log = log::open_directory_log(
-        *directory_, *live_, log_options, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
+    std::shared_ptr<log::Log> log = medium_->open_log(
+        checkpoint.start, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
     require_open();
     if (log != nullptr) {
       const std::lock_guard figures_lock(figures_mutex_);
@@ -214,10 +149,13 @@ void Engine::open_log() {
   twin_files_healed_ = healed_by_opening_.size();
   for (const std::string& sentence : healed_by_opening_) message(Message::Severity::warning, sentence);
   maintenance_ = std::make_unique<Maintenance>(*this);
-  live_->publish_pin(pins_->oldest());
-  maintenance_->sweep(found_runs);
-  for (const std::string& path : unfinished) (void)directory_->remove(path).code();
-  live_->finish_opening();
+  medium_->publish_pin(pins_->oldest());
+  std::vector<std::string_view> names;
+  for (const SortedRun& sorted : state_owner_->sorted_runs) {
+    for (const auto& file : sorted.files) names.push_back(file->summary().name);
+  }
+  std::sort(names.begin(), names.end());
+  medium_->finish_opening(names);
   maintenance_->start(options_.read_only);
 }
 
@@ -225,7 +163,7 @@ void Engine::open_log() {
 // Readers see what they saw until the new State is whole. If the world stands in the way, it stays at that: whoever
 // looks next tries again.
 void Engine::reload_from_checkpoint() {
-  live_->publish_pin(pins_->oldest());
+  medium_->publish_pin(pins_->oldest());
   std::string why;
   log::Read outcome = log::Read::unavailable;
   reloading_from_ = state_owner_;
@@ -239,7 +177,8 @@ void Engine::reload_from_checkpoint() {
   require_open();
   if (outcome == log::Read::caught_up) {
     publish_state(std::move(made));
-    return show(log().position().version, log().position().time_micros);
+    show(log().position().version, log().position().time_micros);
+    return settle_collected();
   }
   if (outcome == log::Read::unavailable) {
     throw is_of_newer_release(why) ? newer_release(where_, why) : Error(ErrorCode::unavailable, where_ + ": " + why);
@@ -248,26 +187,53 @@ void Engine::reload_from_checkpoint() {
   require_open();
 }
 
+// What had been left undecided stood in a slot that is gone: rows tell. Under commit_mutex_.
+void Engine::settle_collected() {
+  std::vector<base::Hash128> sessions;
+  {
+    const std::lock_guard lock(undecided_mutex_);
+    for (const Attempted& attempted : undecided_) {
+      if (!attempted.decided && (sessions.empty() || sessions.back() != attempted.session))
+        sessions.push_back(attempted.session);
+    }
+  }
+  for (const base::Hash128& session : sessions) {
+    const std::optional<SessionRow> row = read_session(session);
+    const std::lock_guard lock(undecided_mutex_);
+    // All that are open were for one slot: if the row is one of them, the others are not there.
+    const auto is_open = [&](const Attempted& attempted) {
+      return !attempted.decided && attempted.session == session && attempted.slot != kNeverSettled;
+    };
+    const bool is_ours = row && std::any_of(undecided_.begin(), undecided_.end(), [&](const Attempted& attempted) {
+                           return is_open(attempted) && attempted.sequence == row->sequence;
+                         });
+    for (Attempted& attempted : undecided_) {
+      if (!is_open(attempted)) continue;
+      RowSays says = row_says(row, attempted.sequence);
+      if (is_ours && says == RowSays::unknown) says = RowSays::not_kept;
+      if (says == RowSays::unknown) {
+        attempted.slot = kNeverSettled;
+        continue;
+      }
+      attempted.decided = true;
+      if (says == RowSays::kept) attempted.base_version = row->base_version;
+    }
+  }
+}
+
 log::Read Engine::reload(std::string& why) {
-  log::DirectoryLogOptions log_options;
-  log_options.read_only = options_.read_only;
-  log_options.pass_damage = options_.salvage;
-  log_options.store_id = header_.store_id;
-  log_options.segment_bytes = sizes_.segment_bytes;
-  log_options.on_message = [this](const std::string& text) { message(Message::Severity::warning, text); };
   constexpr int kTriesMax = 100;
   for (int attempt = 0; attempt < kTriesMax; ++attempt) {
     Checkpoint checkpoint;
     std::vector<std::string> healed;
-    const CheckpointRead found = read_newest_checkpoint(*directory_, header_.store_id, false, checkpoint, healed, why);
+    const CheckpointRead found = medium_->newest_checkpoint(false, checkpoint, healed, why);
     if (found == CheckpointRead::failed) return log::Read::unavailable;
     if (found != CheckpointRead::found && found != CheckpointRead::none) return log::Read::corrupt;
     log_owner_->close();
     load_checkpoint(checkpoint);
-    log_options.start = checkpoint.start;
     log::Read outcome = log::Read::caught_up;
-    std::shared_ptr<log::Log> log = log::open_directory_log(
-        *directory_, *live_, log_options, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
+    std::shared_ptr<log::Log> log = medium_->open_log(
+        checkpoint.start, [this](const log::Entry& entry) { apply(entry); }, outcome, why);
     if (log != nullptr) {
       const std::lock_guard figures_lock(figures_mutex_);
       std::shared_ptr<log::Log> old = std::move(log_owner_);

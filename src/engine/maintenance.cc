@@ -15,8 +15,6 @@ namespace {
 constexpr base::Duration kHousekeepingPause = std::chrono::milliseconds(100);
 // A store is idle when nothing was committed for this long.
 constexpr base::Duration kIdle = std::chrono::milliseconds(1500);
-// Another process has the maintenance lock and does not use it: then it is done without. Doing it twice is harmless.
-constexpr base::Duration kRolePatience = std::chrono::seconds(2);
 constexpr std::size_t kGarbageMax = 1'000'000;
 // Runs that a merge could not read are left out for so long, and twice as long each time.
 constexpr base::Duration kBarredPauseMin = std::chrono::seconds(1);
@@ -33,6 +31,7 @@ Maintenance::~Maintenance() {
 void Maintenance::start(bool read_only) {
   housekeeping_ = base::Thread("ingot-house", [this] { housekeeping_loop(); });
   if (read_only) return;
+  engine_.medium_->start_upkeep(engine_);
   flushing_ = base::Thread("ingot-flush", [this] { flush_loop(); });
   compacting_ = base::Thread("ingot-compact", [this] { compaction_loop(); });
 }
@@ -45,7 +44,7 @@ std::uint64_t Maintenance::garbage_bytes() {
     for (const Garbage& garbage : garbage_) newest = std::max(newest, garbage.edit_number);
   }
   std::vector<std::string> names;
-  const bool known = !engine_.directory_->list("runs", names);
+  const bool known = !engine_.medium_->files().list("runs", names);
   std::vector<std::string> paths;
   for (const std::string& name : names) paths.push_back(run_path(name));
   std::sort(paths.begin(), paths.end());
@@ -71,10 +70,8 @@ void Maintenance::stop() {
   if (flushing_.joinable()) flushing_.join();
   if (compacting_.joinable()) compacting_.join();
   const std::lock_guard lock(mutex_);  // somebody may still be in settle()
-  if (has_role_ && engine_.live_ != nullptr) {
-    engine_.live_->end_maintenance();
-    has_role_ = false;
-  }
+  if (has_role_) engine_.medium_->end_maintenance();
+  has_role_ = false;
 }
 
 void Maintenance::notify() {
@@ -84,6 +81,7 @@ void Maintenance::notify() {
 }
 
 void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorted) {
+  if (!engine_.medium_->deletes_at_once()) return;
   const std::lock_guard lock(mutex_);
   for (const auto& file : sorted.files) {
     garbage_.push_back({edit_number, run_path(file->summary().name), file->summary().file_bytes});
@@ -95,17 +93,20 @@ void Maintenance::note_garbage(std::uint64_t edit_number, const SortedRun& sorte
 bool Maintenance::try_role(std::uint64_t edit_number) {
   const std::lock_guard lock(mutex_);
   if (stopping_.load()) return false;
-  if (!has_role_ && engine_.live_->try_maintenance()) has_role_ = true;
   if (has_role_) return true;
+  if (engine_.medium_->try_maintenance()) {
+    has_role_ = engine_.medium_->keeps_maintenance();
+    return true;
+  }
   const base::Instant now = base::now();
+  const base::Duration patience = engine_.medium_->maintenance_patience();
   // Edits that come in, or nothing to do for a while: whoever has the lock uses it.
-  if (role_wanted_since_ == base::kNever || role_wanted_edit_ != edit_number ||
-      now - role_wanted_last_ >= kRolePatience) {
+  if (role_wanted_since_ == base::kNever || role_wanted_edit_ != edit_number || now - role_wanted_last_ >= patience) {
     role_wanted_since_ = now;
     role_wanted_edit_ = edit_number;
   }
   role_wanted_last_ = now;
-  if (now - role_wanted_since_ < kRolePatience) return false;
+  if (now - role_wanted_since_ < patience) return false;
   base::probe("engine: maintenance without the role");
   return true;
 }
@@ -171,7 +172,7 @@ void Maintenance::housekeeping_loop() {
         if (lock.owns_lock() && !engine_.broken_down_.load()) engine_.catch_up();
       }
       engine_.epochs_.collect();
-      engine_.live_->publish_pin(engine_.pins_->oldest());
+      engine_.medium_->publish_pin(engine_.pins_->oldest());
       bool has_role = false;
       {
         const std::lock_guard lock(mutex_);
@@ -209,8 +210,11 @@ std::vector<std::shared_ptr<runs::Run>> Maintenance::open_written(const std::vec
   return runs;
 }
 
+// In a bucket nothing is removed because a commit failed: it may still come true. The collector knows when it can't.
 void Maintenance::remove_written(const std::vector<runs::RunSummary>& summaries) {
-  for (const runs::RunSummary& summary : summaries) (void)engine_.directory_->remove(run_path(summary.name)).code();
+  if (!engine_.medium_->deletes_at_once() && !base::broken(base::Break::bucket_delete_failed_upload)) return;
+  for (const runs::RunSummary& summary : summaries)
+    (void)engine_.medium_->files().remove(run_path(summary.name)).code();
 }
 
 bool Maintenance::commit_written(const Edit& edit, std::uint64_t flushed_before) {
@@ -264,7 +268,7 @@ bool Maintenance::flush(Effort effort) {
   const ErasureMap erased(erasures);
   const bool nothing_below = state.sorted_runs.empty();
   static const std::vector<ErasureMap::Fragment> kNone;
-  RunOutput output(*engine_.directory_, nothing_below ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
+  RunOutput output(engine_.medium_->files(), nothing_below ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
   const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
   const View all{&state, floor, std::numeric_limits<std::int64_t>::min()};  // nothing has expired at this time
   bool skip_one = base::broken(base::Break::engine_flush_skip_record);
@@ -385,7 +389,7 @@ bool Maintenance::compact(Effort effort) {
   }
   const ErasureMap erased(erasures);
   static const std::vector<ErasureMap::Fragment> kNone;
-  RunOutput output(*engine_.directory_, to_bottom ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
+  RunOutput output(engine_.medium_->files(), to_bottom ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
   output.leave_free([this] { return flush_needs(); });
   const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
   for (cursor->seek_first(); cursor->valid(); cursor->next()) {
@@ -465,12 +469,12 @@ void Maintenance::write_newest_checkpoint() {
       entry.id = sorted.id;
       for (const auto& file : sorted.files) entry.files.push_back(file->summary());
     }
+    checkpoint.graveyard.assign(engine_.graveyard_.begin(), engine_.graveyard_.end());
   }
-  if (const storage::IoError error = write_checkpoint(*engine_.directory_, engine_.header_.store_id, checkpoint)) {
+  if (const storage::IoError error = engine_.medium_->keep_checkpoint(checkpoint)) {
     throw OutputFailed(engine_.where() + "/checkpoints: " + error.text());
   }
   checkpointed_edit_ = checkpoint.edit_number;
-  remove_older_checkpoints(*engine_.directory_, checkpoint.edit_number);
   engine_.shared_log()->release(checkpoint.start.segment);
 }
 
@@ -492,9 +496,9 @@ void Maintenance::delete_garbage() {
     write_newest_checkpoint();  // the edit was another process's, and so was its checkpoint: ours we know
   }
   std::vector<Garbage> ready;
-  engine_.live_->publish_pin(engine_.pins_->oldest());
+  engine_.medium_->publish_pin(engine_.pins_->oldest());
   const std::uint64_t pinned =
-      base::broken(base::Break::engine_delete_early) ? log::Live::kNoPin : engine_.live_->oldest_pin();
+      base::broken(base::Break::engine_delete_early) ? PinRegistry::kNoPin : engine_.medium_->oldest_pin();
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(garbage_, [&](Garbage& garbage) {
@@ -503,23 +507,7 @@ void Maintenance::delete_garbage() {
       return true;
     });
   }
-  for (const Garbage& garbage : ready) (void)engine_.directory_->remove(garbage.path).code();
-}
-
-void Maintenance::sweep(const std::vector<std::string>& names) {
-  if (names.empty()) return;
-  const HeldView held = engine_.hold();
-  std::vector<std::string_view> known;
-  for (const SortedRun& sorted : held.state->sorted_runs) {
-    for (const auto& file : sorted.files) known.push_back(file->summary().name);
-  }
-  std::sort(known.begin(), known.end());
-  for (const std::string& name : names) {
-    if (!std::binary_search(known.begin(), known.end(), std::string_view(name))) {
-      base::probe("engine: swept a run that nothing names");
-      (void)engine_.directory_->remove(run_path(name)).code();
-    }
-  }
+  for (const Garbage& garbage : ready) (void)engine_.medium_->files().remove(garbage.path).code();
 }
 
 void Maintenance::settle() {

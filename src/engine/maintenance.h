@@ -28,8 +28,6 @@ class Maintenance {
   void start(bool read_only);
   // Ends the threads; what they were doing is left undone, and is garbage.
   void stop();
-  // Removes those of these files in runs/ that the newest State does not name.
-  void sweep(const std::vector<std::string>& names);
 
   // Something changed: a memtable was sealed, an edit applied. Under commit_mutex_.
   void notify();

@@ -5,7 +5,11 @@
 #include <filesystem>
 #include <system_error>
 
+#include "engine/bucket_medium.h"
 #include "ingot/error.h"
+#include "s3/location.h"
+#include "s3/open_bucket.h"
+#include "storage/disk_cache.h"
 #include "storage/memory_directory.h"
 #include "storage/posix_directory.h"
 
@@ -77,13 +81,27 @@ std::unique_ptr<storage::Directory> open_directory_at(const std::string& where) 
   return directory;
 }
 
+bool is_bucket(const std::string& where) {
+  return s3::is_location(where);
+}
+
+std::unique_ptr<Medium> bucket_medium_at(const Medium::Setting& setting) {
+  std::unique_ptr<storage::Bucket> bucket = s3::open_bucket(setting.where);
+  const Options& options = setting.options;
+  std::unique_ptr<storage::DiskCache> cache;
+  if (options.cache_directory != "none") {
+    std::optional<std::string> path = options.cache_directory;
+    if (path->empty()) path = storage::default_disk_cache_path();
+    const std::uint64_t bytes = options.cache_bytes == 0 ? storage::DiskCache::kBytesMaxDefault : options.cache_bytes;
+    if (path) cache = storage::open_disk_cache(*path, bytes, setting.on_message);
+  }
+  return make_bucket_medium(std::move(bucket), std::move(cache), setting);
+}
+
 std::unique_ptr<storage::Directory> directory_at(const std::string& where, const Options& options) {
   if (where.empty()) throw Error(ErrorCode::invalid_argument, "open: the path of the store is empty");
   if (where.find('\0') != std::string::npos) throw Error(ErrorCode::invalid_argument, "open: the path has a zero byte");
   if (where == ":memory:") return storage::make_memory_directory();
-  if (where.starts_with("s3://")) {
-    throw Error(ErrorCode::invalid_argument, where + ": this release opens directories only, not buckets");
-  }
   std::error_code error;
   const fs::file_status status = fs::status(where, error);
   if (status.type() == fs::file_type::not_found) {

@@ -1,13 +1,20 @@
-// From what a user gave to open() to a storage::Directory.
+// From what a user gave to open() to what the engine is opened on.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "engine/medium.h"
 #include "ingot/options.h"
 #include "storage/directory.h"
 
 namespace ingot::engine {
+
+// Whether `where` is in a bucket: "s3://…".
+bool is_bucket(const std::string& where);
+
+// The bucket at setting.where, and its cache on the local disk. Throws Error.
+std::unique_ptr<Medium> bucket_medium_at(const Medium::Setting& setting);
 
 // The directory at `where`, made if the options allow; or memory for ":memory:". Throws Error.
 std::unique_ptr<storage::Directory> directory_at(const std::string& where, const Options& options);

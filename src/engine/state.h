@@ -48,7 +48,8 @@ class PinRegistry {
  public:
   void add(std::uint64_t edit_number);
   void remove(std::uint64_t edit_number);
-  [[nodiscard]] std::uint64_t oldest() const;  // Live::kNoPin if there is none
+  [[nodiscard]] std::uint64_t oldest() const;
+  static constexpr std::uint64_t kNoPin = ~0ULL;  // there is none
 
  private:
   mutable base::Mutex mutex_;

@@ -53,7 +53,7 @@ engine::Engine& opened(const std::shared_ptr<engine::Engine>& engine) {
 
 std::unique_ptr<engine::TransactionState> begin_state(const std::shared_ptr<engine::Engine>& engine,
                                                       const TransactOptions& options) {
-  opened(engine).refresh();
+  opened(engine).refresh(options.fresh);
   engine::HeldView held = engine->hold();
   return std::make_unique<engine::TransactionState>(engine, std::move(held.state), held.version, held.time_micros,
                                                     options.durability.value_or(engine->options().durability));
@@ -112,14 +112,18 @@ Transaction Store::begin(TransactOptions options) const {
   return Transaction(begin_state(engine_, options));
 }
 
-Snapshot Store::snapshot() const {
-  opened(engine_).refresh();
+Snapshot Store::snapshot(SnapshotOptions options) const {
+  opened(engine_).refresh(options.fresh);
   return Snapshot(std::make_shared<engine::SnapshotState>(engine_, engine_->hold()));
 }
 
 Version Store::version() const {
   opened(engine_).refresh();
   return engine_->visible_version();
+}
+
+std::optional<Version> Store::outcome(const Undecided& undecided) const {
+  return opened(engine_).outcome(undecided);
 }
 
 void Store::sync() {
@@ -173,6 +177,10 @@ CheckReport Store::check(const std::function<void(const CopyProgress&)>& progres
 
 Store open(const std::string& where, Options options) {
   if (options.salvage) options.read_only = true;
+  if (engine::is_bucket(where)) {
+    return engine::StoreMaker::make(
+        engine::Engine::open_on(&engine::bucket_medium_at, where, std::move(options), engine::bucket_sizes()));
+  }
   std::unique_ptr<storage::Directory> directory = engine::directory_at(where, options);
   return engine::StoreMaker::make(engine::Engine::open(std::move(directory), where, std::move(options)));
 }

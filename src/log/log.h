@@ -9,6 +9,7 @@
 // stats may be called by any thread at any time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,6 +65,9 @@ struct Draft {
   std::span<const std::string_view> parts;
   bool new_segment = false;  // begins a segment of its own, so that the memtable before it can be flushed
   bool durable = true;       // sync before it is published and `kept` is returned
+  // In a bucket, of an edit that names runs: it is not signed with a date after this, for they may be collected some
+  // time after that.
+  std::optional<std::chrono::sys_seconds> sign_until{};
   bool frees_space = false;  // it only erases: on a full disk it may use what is kept in reserve, as edits do
 };
 
@@ -94,6 +98,7 @@ struct Position {
   base::Hash128 link;            // hash of the newest entry read
   base::Hash128 session{};       // of the newest entry read, as Entry has them
   std::uint64_t sequence = 0;
+  std::uint64_t slot = 0;  // in a bucket: of the newest entry read, those that say nothing included
 };
 
 struct LogStats {
@@ -101,6 +106,16 @@ struct LogStats {
   std::uint64_t bytes_written = 0;
   std::uint64_t segment_bytes = 0;  // on disk now, spares included
   std::uint64_t entries_healed = 0;
+  // In a bucket:
+  std::uint64_t appends_kept = 0;
+  std::uint64_t appends_lost = 0;       // to others, after something was sent
+  std::uint64_t appends_undecided = 0;  // the deadline passed without an answer that decides
+  std::uint64_t puts = 0;               // of slots, all deliveries
+  std::uint64_t puts_hedged = 0;        // of them: sent a second time because the first was slow
+  std::uint64_t slots_read = 0;         // gets of slots that were there
+  std::uint64_t slots_absent = 0;       // gets of slots that were not
+  std::uint64_t confirmations = 0;      // of the boundary
+  std::uint64_t tails = 0;              // written
 };
 
 class Log {

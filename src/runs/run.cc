@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "runs/block_cache.h"
 #include "runs/filter.h"
+#include "runs/read_ahead.h"
 #include "runs/run_file.h"
 #include "runs/run_parity.h"
 
@@ -133,6 +134,7 @@ RunCheck Run::check() const {
     checked.damage.push_back(why());
     return checked;
   }
+  ReadAhead ahead(self, *meta, storage::Reading::original);
   // All blocks first, so that what is lost is named by its keys; then every sector, parity included.
   for (std::size_t p = 0; p < meta->partitions.size(); ++p) {
     const PinnedBlock part(self.partition(*meta, p, Io::allowed));
@@ -145,7 +147,9 @@ RunCheck Run::check() const {
       part.get()->view.read_value(i, entry);
       const Handle handle = load_handle(entry.value.data());
       std::string raw;
-      if (!self.read_block(handle, kBlockBytesMax, raw, [&] { return self.keys_of(*meta, p, i); }) ||
+      const std::string_view stored = ahead.stored(handle);
+      const bool good = handle.raw_bytes <= kBlockBytesMax && !stored.empty() && self.unpack(stored, handle, raw);
+      if ((!good && !self.read_block(handle, kBlockBytesMax, raw, [&] { return self.keys_of(*meta, p, i); })) ||
           !BlockView::verify(raw)) {
         checked.damage.push_back(why());
         continue;

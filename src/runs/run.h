@@ -13,6 +13,7 @@
 #include "base/epoch.h"
 #include "base/function_ref.h"
 #include "runs/record.h"
+#include "runs/run_format.h"
 #include "storage/directory.h"
 
 namespace ingot::runs {
@@ -29,10 +30,11 @@ struct RunSummary {
   std::uint64_t data_bytes = 0;  // keys and values before compression
   std::uint64_t version_min = 0;
   std::uint64_t version_max = 0;
-  std::int64_t expires_min = 0;  // 0: no record expires
-  std::int64_t expires_max = 0;  // the latest expiry; 0 if some record never expires
-  std::string smallest;          // keys; they cover range erasures too
-  std::string largest;           // inclusive; for an erasure to the end: a string of 0xff longer than any key
+  std::int64_t expires_min = 0;     // 0: no record expires
+  std::int64_t expires_max = 0;     // the latest expiry; 0 if some record never expires
+  std::string smallest;             // keys; they cover range erasures too
+  std::string largest;              // inclusive; for an erasure to the end: a string of 0xff longer than any key
+  std::optional<IndexPlace> index;  // nothing: an older release wrote the summary, so its footers are read
 };
 
 enum class Compression : std::uint8_t { none = 0, lz4 = 1, zstd = 2 };
@@ -96,7 +98,7 @@ class Run {
   [[nodiscard]] std::uint64_t erased_version(std::string_view key) const;
   [[nodiscard]] std::vector<RangeErasure> range_erasures() const;  // sorted by begin; views live as long as the run
 
-  // A cursor; keeps this run alive through `self`. `sequential` reads ahead and does not fill the cache (merges,
+  // A cursor; keeps this run alive through `self`. `sequential` reads ahead and does not fill the caches (merges,
   // exports).
   [[nodiscard]] std::unique_ptr<Cursor> cursor(std::shared_ptr<const Run> self, bool sequential) const;
 

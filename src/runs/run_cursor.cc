@@ -1,20 +1,24 @@
 // Walks over the records of a run: blocks pinned one at a time, or read ahead in large pieces.
 #include <algorithm>
+#include <optional>
 
+#include "runs/read_ahead.h"
 #include "runs/run_file.h"
 
 namespace ingot::runs {
 
 namespace {
 
-constexpr std::size_t kReadAheadBytes = 512 * 1024;
-
 class RunCursor final : public Cursor {
  public:
   RunCursor(std::shared_ptr<const Run> self, Run::Implementation& run, bool sequential)
-      : self_(std::move(self)), run_(run), sequential_(sequential) {
+      : self_(std::move(self)), run_(run) {
     meta_ = run_.open(Io::allowed);
-    if (meta_ == nullptr) fail(run_.all_keys());
+    if (meta_ == nullptr) {
+      fail(run_.all_keys());
+    } else if (sequential) {
+      ahead_.emplace(run_, *meta_, storage::Reading::once);
+    }
   }
 
   void seek(std::string_view key) override {
@@ -144,7 +148,7 @@ class RunCursor final : public Cursor {
     Record entry;
     part_.get()->view.read_value(block_, entry);
     const Handle handle = load_handle(entry.value.data());
-    if (sequential_) return load_ahead(handle);
+    if (ahead_.has_value()) return load_ahead(handle);
     data_ = PinnedBlock(run_.data_block(*meta_, partition_, block_, handle, Io::allowed));
     failed_ = data_.get() == nullptr;
     if (failed_) fail(run_.keys_of(*meta_, partition_, block_));
@@ -152,26 +156,9 @@ class RunCursor final : public Cursor {
     return !failed_;
   }
 
-  // Blocks lie behind each other: one read brings many.
   bool load_ahead(const Handle& handle) {
-    if (handle.offset < ahead_at_ || handle.offset + handle.stored_bytes > ahead_at_ + ahead_.size()) {
-      const std::size_t bytes = std::max<std::size_t>(handle.stored_bytes, kReadAheadBytes);
-      ahead_at_ = handle.offset;
-      std::size_t got = 0;
-      if (handle.offset + handle.stored_bytes > meta_->covered_bytes) {
-        ahead_.clear();
-      } else {
-        ahead_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, meta_->covered_bytes - handle.offset)));
-        const std::shared_ptr<storage::File> file = run_.file();
-        if (file == nullptr || file->read_at(ahead_at_, ahead_, got)) got = 0;  // read_block says what is wrong
-        ahead_.resize(got);
-      }
-    }
-    const bool whole = handle.offset + handle.stored_bytes <= ahead_at_ + ahead_.size();
-    const bool unpacked = whole && handle.raw_bytes <= kBlockBytesMax &&
-                          run_.unpack(std::string_view(ahead_).substr(
-                                          static_cast<std::size_t>(handle.offset - ahead_at_), handle.stored_bytes),
-                                      handle, raw_);
+    const std::string_view stored = ahead_->stored(handle);
+    const bool unpacked = !stored.empty() && handle.raw_bytes <= kBlockBytesMax && run_.unpack(stored, handle, raw_);
     failed_ = !unpacked &&
               !run_.read_block(handle, kBlockBytesMax, raw_, [&] { return run_.keys_of(*meta_, partition_, block_); });
     if (!failed_ && !BlockView::verify(raw_)) {
@@ -185,7 +172,6 @@ class RunCursor final : public Cursor {
 
   std::shared_ptr<const Run> self_;
   Run::Implementation& run_;
-  const bool sequential_;
   const Meta* meta_ = nullptr;
   bool failed_ = false;
   Unreadable unreadable_;
@@ -197,8 +183,7 @@ class RunCursor final : public Cursor {
   BlockView view_;
   std::string key_;
   std::string raw_;
-  std::string ahead_;
-  std::uint64_t ahead_at_ = 0;
+  std::optional<ReadAhead> ahead_;  // if sequential
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "base/testing.h"
 #include "runs/filter.h"
+#include "runs/footer.h"
 #include "runs/run_parity.h"
 
 namespace ingot::runs {
@@ -19,6 +20,10 @@ std::uint64_t key_head(std::string_view rest) {
   char bytes[8] = {};
   std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
   return base::load_big64(bytes);
+}
+
+std::string newer_text(const IndexPlace& place) {
+  return "it was written by a newer release, in format " + std::to_string(place.format);
 }
 
 }  // namespace
@@ -89,11 +94,20 @@ void Run::Implementation::fail(const std::string& what) {
   if (on_message) on_message(sentence);
 }
 
-std::string Run::Implementation::read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
-                                             std::uint64_t& covered_bytes, std::string& sector) {
+std::string Run::Implementation::find_index(storage::File& opened, IndexPlace& place) {
+  if (summary.index.has_value()) {
+    place = *summary.index;
+    return place.format > kRunFormat ? newer_text(place) : "";
+  }
+  std::uint64_t file_bytes = 0;
+  if (const storage::IoError error = opened.size(file_bytes)) return error.text();
+  return read_footers(opened, file_bytes, place);
+}
+
+std::string Run::Implementation::read_footers(storage::File& opened, std::uint64_t file_bytes, IndexPlace& place) {
   std::string trouble = "both footers are damaged";
   std::string copies[2];
-  bool good[2] = {};
+  bool any = false;
   for (const std::size_t copy : {std::size_t{0}, std::size_t{1}}) {
     const std::uint64_t behind = (copy + 1) * kSectorBytes;
     if (file_bytes < behind) break;
@@ -102,27 +116,16 @@ std::string Run::Implementation::read_footer(storage::File& opened, std::uint64_
     std::size_t got = 0;
     if (const auto failed = opened.read_at(file_bytes - behind, bytes, got))
       trouble = "the footer can't be read: " + failed.text();
-    if (got != kSectorBytes) continue;
-    const std::string_view checked = std::string_view(bytes).substr(0, kFooterBytes - 8);
-    if (checked.substr(0, 8) != kFooterMagic ||
-        block_checksum(checked, name_hash, 0) != base::load_little<std::uint64_t>(bytes.data() + checked.size())) {
-      continue;
-    }
-    if (base::load_little<std::uint32_t>(bytes.data() + 8) > kRunFormat) {
-      return "it was written by a newer release, in format " +
-             std::to_string(base::load_little<std::uint32_t>(bytes.data() + 8));
-    }
-    const auto covered = base::load_little<std::uint64_t>(bytes.data() + 32);
-    good[copy] = covered % kSectorBytes == 0 && covered <= file_bytes &&
-                 covered + parity_bytes(covered) + 2 * kSectorBytes == file_bytes;
-    if (!good[copy]) continue;
-    meta_handle = load_handle(bytes.data() + 16);
-    covered_bytes = covered;
-    sector = bytes.substr(0, kFooterBytes);
-    sector.resize(kSectorBytes);
+    bytes.resize(got);
+    IndexPlace said;
+    const FooterRead read = decode_footer(bytes, name_hash, file_bytes, said);
+    if (read == FooterRead::newer) return newer_text(said);
+    if (read == FooterRead::damaged) continue;
+    place = said;
+    any = true;
   }
-  if (!good[0] && !good[1]) return trouble;
-  if (copies[0] != sector || copies[1] != sector) {
+  if (!any) return trouble;
+  if (copies[0] != copies[1]) {
     base::probe("runs: one footer was needed");
     if (!rewrite.exchange(true)) cache->implementation().healed.fetch_add(1, std::memory_order_relaxed);
     if (on_message) {
@@ -137,26 +140,21 @@ const Meta* Run::Implementation::open(Io io) {
   if (const Meta* opened = meta.load(std::memory_order_acquire)) return opened;
   if (io == Io::none) return nullptr;
   auto decoded = std::make_unique<Meta>();
-  Handle handle;
+  IndexPlace& place = decoded->place;
   const std::shared_ptr<storage::File> reading = file();
   if (reading == nullptr) return nullptr;
-  std::uint64_t file_bytes = 0;
-  if (const storage::IoError error = reading->size(file_bytes)) {
-    fail(error.text());
-    return nullptr;
-  }
-  std::string footer;
-  if (const std::string trouble = read_footer(*reading, file_bytes, handle, decoded->covered_bytes, footer);
-      !trouble.empty()) {
+  if (const std::string trouble = find_index(*reading, place); !trouble.empty()) {
     fail(trouble + "; all of its keys, \"" + shown_key(summary.smallest) + "\" to \"" + shown_key(summary.largest) +
          "\", can't be read");
     return nullptr;
   }
+  // The whole index region if one read brings it; else its partitions are read when they are needed.
+  const std::uint64_t index_end = place.meta.offset + place.meta.stored_bytes;
+  const bool at_once = place.begin != 0 && index_end - place.begin <= reading->worthwhile_bytes();
+  const std::uint64_t begin = at_once ? place.begin : place.meta.offset;
+  reading->will_read(begin, index_end - begin, storage::Reading::again);
   std::string raw;
-  if (handle.offset + handle.stored_bytes > decoded->covered_bytes ||
-      !read_block(handle, kMetaBytesMax, raw, [&] { return all_keys(); })) {
-    return nullptr;
-  }
+  if (!read_block(place.meta, kMetaBytesMax, raw, [&] { return all_keys(); })) return nullptr;
   if (!decode_meta(raw, *decoded)) {
     fail("its meta block is not one, though its checksum is right");
     return nullptr;
@@ -256,6 +254,14 @@ Unreadable Run::Implementation::all_keys() const {
   return {summary.smallest, summary.largest, true, {}};
 }
 
+storage::IoError Run::Implementation::read_stored(storage::File& opened, const Handle& handle, std::string& stored) {
+  stored.resize(handle.stored_bytes);
+  std::size_t got = 0;
+  const storage::IoError error = opened.read_at(handle.offset, stored, got);
+  stored.resize(got);
+  return error;
+}
+
 bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max, std::string& raw,
                                      base::FunctionRef<Unreadable()> which) {
   const auto keys = [&] {
@@ -270,23 +276,29 @@ bool Run::Implementation::read_block(const Handle& handle, std::uint32_t raw_max
   }
   const std::shared_ptr<storage::File> reading = file();
   if (reading == nullptr) return false;
-  std::string stored(handle.stored_bytes, '\0');
-  std::size_t got = 0;
-  const storage::IoError error = reading->read_at(handle.offset, stored, got);
+  std::string stored;
+  storage::IoError error = read_stored(*reading, handle, stored);
+  if (!error && unpack(stored, handle, raw)) return true;
+  if (!error && reading->distrust(handle.offset, handle.stored_bytes)) {
+    error = read_stored(*reading, handle, stored);
+    if (!error && unpack(stored, handle, raw)) {
+      base::probe("runs: only a copy of a block was damaged");
+      return true;
+    }
+  }
   if (error && error.code() != EIO) {
     fail("block at " + std::to_string(handle.offset) + ": " + error.text());
     return false;
   }
-  if (!error && got == stored.size() && unpack(stored, handle, raw)) return true;
 
   const Meta* opened = meta.load(std::memory_order_acquire);
-  std::uint64_t covered = opened != nullptr ? opened->covered_bytes : 0;
-  Handle unused;
-  std::uint64_t file_bytes = 0;
-  std::string footer;
-  if (covered == 0 &&
-      (reading->size(file_bytes) || !read_footer(*reading, file_bytes, unused, covered, footer).empty()))
-    covered = 0;
+  IndexPlace place;
+  if (opened != nullptr) {
+    place = opened->place;
+  } else if (!find_index(*reading, place).empty()) {
+    place = {};
+  }
+  const std::uint64_t covered = place.covered_bytes;
   ParityReader parity(*reading, covered);
   std::vector<std::uint64_t> healed;
   std::vector<std::uint64_t> lost;
@@ -332,11 +344,14 @@ std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& open
   std::vector<std::uint64_t> damaged;
   const std::shared_ptr<storage::File> reading = file();
   if (reading == nullptr) return damaged;
+  const std::uint64_t tail = opened.place.covered_bytes;
   ParityBuilder builder;
-  ParityReader parity(*reading, opened.covered_bytes);
+  ParityReader parity(*reading, tail);
   std::string covered;
-  for (std::uint64_t at = 0; at < opened.covered_bytes; at += kStep) {
-    (void)parity.read(at, static_cast<std::size_t>(std::min(kStep, opened.covered_bytes - at)), covered, damaged, lost);
+  for (std::uint64_t at = 0; at < tail; at += kStep) {
+    const std::uint64_t bytes = std::min(kStep, tail - at);
+    reading->will_read(at, bytes, storage::Reading::original);
+    (void)parity.read(at, static_cast<std::size_t>(bytes), covered, damaged, lost);
     builder.add(covered);
   }
   const std::size_t rebuilt = damaged.size();
@@ -344,13 +359,12 @@ std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& open
   std::inplace_merge(damaged.begin(), damaged.begin() + static_cast<std::ptrdiff_t>(rebuilt), damaged.end());
   // What follows is compared with what it must be by the sectors before it, if all of these are known.
   std::string wanted = builder.finish();
-  const std::uint64_t tail = opened.covered_bytes;
   const std::uint64_t footers = tail + wanted.size();
-  std::string footer(kSectorBytes, '\0');
-  Handle unused;
-  std::uint64_t unused_bytes = 0;
-  if (read_footer(*reading, footers + 2 * kSectorBytes, unused, unused_bytes, footer).empty())
-    wanted.append(footer).append(footer);
+  std::uint64_t blocks = 0;
+  for (const Partition& partition : opened.partitions) blocks += partition.block_count;
+  const std::string footer = make_footer(opened.place, blocks, name_hash);
+  wanted.append(footer).append(footer);
+  reading->will_read(tail, wanted.size(), storage::Reading::original);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;

@@ -36,7 +36,7 @@ struct Meta {
     std::uint64_t version;
   };
   std::vector<Erasure> erasures;
-  std::uint64_t covered_bytes = 0;
+  IndexPlace place;
   std::uint64_t memory_bytes = 0;
 
   // The partition that could hold `key`, or partitions.size().
@@ -89,9 +89,11 @@ struct Run::Implementation {
   OpenFiles::Slot file_slot_;
   CachedBlock* load(std::atomic<CachedBlock*>& slot, const Handle& handle, const Meta& meta, std::size_t partition,
                     std::uint32_t index);
-  // What stands in the way of reading it; empty: nothing. `sector`: the sector that either footer must be.
-  std::string read_footer(storage::File& opened, std::uint64_t file_bytes, Handle& meta_handle,
-                          std::uint64_t& covered_bytes, std::string& sector);
+  // Where the index lies, by the summary or a footer. What stands in the way of knowing it; empty: nothing.
+  std::string find_index(storage::File& opened, IndexPlace& place);
+  std::string read_footers(storage::File& opened, std::uint64_t file_bytes, IndexPlace& place);
+  // Reads the stored bytes of a block, whatever they are.
+  storage::IoError read_stored(storage::File& opened, const Handle& handle, std::string& stored);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
 

@@ -4,8 +4,9 @@
 //        0      8  magic "INGOTRUN"
 //        8      4  format
 //       12      4  zero
-//       16      …  blocks: data blocks, and after each kPartitionBlocks of them (or the last) their partition block
-//        …      …  the meta block
+//       16      …  data blocks
+//        …      …  the index region: partition blocks, one for each kPartitionBlocks data blocks (or the last of them)
+//        …      …      and the meta block
 //        …      …  zeros to a multiple of 4096: here ends what parity covers
 //        …      …  checksum sectors, then parity sectors (run_parity.h)
 //        …   4096  footer
@@ -26,8 +27,11 @@
 //   handle)
 //                    | filter lines of 64 bytes (filter.h) at the end, aligned to 64 from the start
 //
-// 1. A block is found only by a handle whose checksum covers its place: misdirected writes are damage.
+// 1. A block is found only by a handle whose checksum covers its place: misdirected writes are damage. So a reader
+//    depends on no order of blocks. (A writer keeps kHeldBytesMax of partition blocks in memory at most: of a larger
+//    run, earlier ones stand between data blocks. The first releases had each behind its data blocks.)
 // 2. Any one damaged sector of a parity group is rebuilt; either footer is enough.
+// 3. Who has the run's summary (summary.h) opens it with one read, of the index region, and needs no footer.
 #pragma once
 
 #include <cstdint>
@@ -51,12 +55,22 @@ inline constexpr std::size_t kPartitionBlocks = 128;
 inline constexpr std::uint32_t kBlockBytesMax = (8U << 20) + (1U << 20);
 inline constexpr std::size_t kBlockFrameBytes = 9;  // compression and checksum
 inline constexpr std::uint32_t kMetaBytesMax = 1U << 30;
+// What a run of 600 MiB has.
+inline constexpr std::size_t kHeldBytesMax = 16U << 20;
 
 inline constexpr std::size_t kHandleBytes = 16;
 struct Handle {
   std::uint64_t offset = 0;
   std::uint32_t stored_bytes = 0;
   std::uint32_t raw_bytes = 0;
+};
+
+// Where a run's index lies: what its footers say, and its summary.
+struct IndexPlace {
+  std::uint32_t format = kRunFormat;  // of the file
+  std::uint64_t begin = 0;            // of the index region; 0: not known (from a footer)
+  Handle meta;                        // its end
+  std::uint64_t covered_bytes = 0;
 };
 
 inline void store_handle(char* to, const Handle& handle) {

@@ -73,6 +73,13 @@ std::uint64_t parity_bytes(std::uint64_t covered_bytes) {
          kSectorBytes;
 }
 
+bool fits(const IndexPlace& place, std::uint64_t file_bytes) {
+  const std::uint64_t covered = place.covered_bytes;
+  return covered % kSectorBytes == 0 && covered <= file_bytes &&
+         covered + parity_bytes(covered) + 2 * kSectorBytes == file_bytes && place.begin <= place.meta.offset &&
+         place.meta.offset <= covered && place.meta.stored_bytes <= covered - place.meta.offset;
+}
+
 bool ParityReader::read_sector(std::uint64_t sector, char* out) {
   std::size_t got = 0;
   const storage::IoError error = file_.read_at(sector * kSectorBytes, {out, kSectorBytes}, got);

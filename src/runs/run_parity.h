@@ -41,6 +41,9 @@ class ParityBuilder {
 
 std::uint64_t parity_bytes(std::uint64_t covered_bytes);
 
+// Whether a file of so many bytes can have its index there.
+bool fits(const IndexPlace& place, std::uint64_t file_bytes);
+
 // These sectors, for people.
 inline std::string sectors_text(const std::vector<std::uint64_t>& offsets) {
   return base::ranges_text(offsets, kSectorBytes);

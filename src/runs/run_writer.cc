@@ -1,15 +1,15 @@
-// Writes a run from sorted records, streaming: what is kept in memory is one block, one partition's index and filter,
-// and the parity (3 % of the file).
+// Writes a run from sorted records, streaming: what is kept in memory is one block, the partition blocks (indexes and
+// filters: 2 to 3 % of the file, kHeldBytesMax at most), and the parity (3 %).
 #include <lz4.h>
 #include <zstd.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 
 #include "base/testing.h"
 #include "runs/block.h"
 #include "runs/filter.h"
+#include "runs/footer.h"
 #include "runs/run.h"
 #include "runs/run_format.h"
 #include "runs/run_parity.h"
@@ -29,6 +29,13 @@ const std::string& beyond_all_keys() {
 }  // namespace
 
 struct RunWriter::Implementation {
+  // A partition block whose place is not known yet.
+  struct HeldPartition {
+    std::string last_key;
+    std::uint32_t block_count;
+    std::string bytes;
+  };
+
   Implementation(storage::Directory& where, std::string file_path, Compression how)
       : directory(where), path(std::move(file_path)), compression(how) {
     summary.name = path.substr(path.rfind('/') + 1);
@@ -94,6 +101,10 @@ struct RunWriter::Implementation {
     index.add({last_key, 0, RecordKind::value, 0, {handle, kHandleBytes}}, key_hash(last_key));
     ++blocks;
     if (index.count() == kPartitionBlocks) end_partition();
+    if (held_bytes > kHeldBytesMax) {
+      base::probe("runs: an index too large for memory stands between data blocks");
+      if (const storage::IoError error = place_partitions()) return error;
+    }
     return buffer.size() >= kWriteBytes ? write_out() : storage::IoError();
   }
 
@@ -113,12 +124,25 @@ struct RunWriter::Implementation {
       deny = false;
     }
     hashes.clear();
-    char handle[kHandleBytes];
-    store_handle(handle, append_block(raw, Compression::none));
-    base::append_sized(partitions, last_key);
-    partitions.append(handle, kHandleBytes);
-    base::append_varint(partitions, count);
-    ++partition_count;
+    held_bytes += raw.size() + last_key.size();
+    held.push_back({last_key, count, raw});
+  }
+
+  // The partition blocks so far, behind what was written last.
+  storage::IoError place_partitions() {
+    for (const HeldPartition& partition : held) {
+      char handle[kHandleBytes];
+      store_handle(handle, append_block(partition.bytes, Compression::none));
+      base::append_sized(partitions, partition.last_key);
+      partitions.append(handle, kHandleBytes);
+      base::append_varint(partitions, partition.block_count);
+      ++partition_count;
+      if (buffer.size() < kWriteBytes) continue;
+      if (const storage::IoError error = write_out()) return error;
+    }
+    held.clear();
+    held_bytes = 0;
+    return {};
   }
 
   storage::Directory& directory;
@@ -138,8 +162,10 @@ struct RunWriter::Implementation {
   std::uint64_t written = 0;
   std::uint64_t end = 0;  // of the file, the buffer included
   std::uint64_t blocks = 0;
+  std::vector<HeldPartition> held;
+  std::size_t held_bytes = 0;
   std::uint64_t partition_count = 0;
-  std::string partitions;
+  std::string partitions;  // of the meta block
   std::vector<std::pair<std::string, std::string>> erased;
   std::vector<std::uint64_t> erased_versions;
   ParityBuilder parity;
@@ -192,7 +218,7 @@ void RunWriter::add_range_erasure(const RangeErasure& erasure) {
 }
 
 std::uint64_t RunWriter::file_bytes() const {
-  return implementation_->end + implementation_->block.bytes();
+  return implementation_->end + implementation_->block.bytes() + implementation_->held_bytes;
 }
 
 storage::IoError RunWriter::finish(RunSummary& summary) {
@@ -206,6 +232,9 @@ storage::IoError RunWriter::finish(RunSummary& summary) {
     if (const storage::IoError error = self.end_block()) return error;
   }
   if (!self.index.empty()) self.end_partition();
+  IndexPlace place;
+  place.begin = self.end;
+  if (const storage::IoError error = self.place_partitions()) return error;
 
   std::string meta;
   base::append_varint(meta, self.partition_count);
@@ -226,28 +255,20 @@ storage::IoError RunWriter::finish(RunSummary& summary) {
   made.range_erasures = self.erased.size();
   if (self.any_without_expiry) made.expires_max = 0;
 
-  const Handle meta_handle = self.append_block(meta, Compression::lz4);
+  place.meta = self.append_block(meta, Compression::lz4);
   self.buffer.resize(self.buffer.size() + (kSectorBytes - self.end % kSectorBytes) % kSectorBytes);
   if (const storage::IoError error = self.write_out()) return error;
-  const std::uint64_t covered = self.written;
+  place.covered_bytes = self.written;
 
   std::string tail = self.parity.finish();
-  std::string footer(kFooterMagic);
-  base::append_little(footer, kRunFormat);
-  base::append_little(footer, std::uint32_t{0});
-  footer.resize(footer.size() + kHandleBytes);
-  store_handle(footer.data() + 16, meta_handle);
-  base::append_little(footer, covered);
-  base::append_little(footer, self.blocks);
-  base::append_little(footer, block_checksum(footer, self.name_hash, 0));
-  assert(footer.size() == kFooterBytes);
-  footer.resize(kSectorBytes);
+  const std::string footer = make_footer(place, self.blocks, self.name_hash);
   tail.append(footer).append(footer);
-  if (const storage::IoError error = self.file->write_at(covered, tail)) return error;
+  if (const storage::IoError error = self.file->write_at(place.covered_bytes, tail)) return error;
   if (!base::broken(base::Break::run_skip_sync)) {
     if (const storage::IoError error = self.file->sync()) return error;
   }
-  made.file_bytes = covered + tail.size();
+  made.file_bytes = place.covered_bytes + tail.size();
+  made.index = place;
   summary = made;
   self.finished = true;
   return {};

@@ -1,5 +1,6 @@
 // The one seam under the engine for a local store: a directory of files, as POSIX has it, and nothing more.
-// Implementations: PosixDirectory (the real one), MemoryDirectory (":memory:" and tests), and the simulator's disk.
+// Implementations: PosixDirectory (the real one), MemoryDirectory (":memory:" and tests), and the simulator's disk; and
+// BucketFiles, for immutable files that are objects in a bucket (bucket_files.h).
 //
 // Paths are relative to the directory's root, use '/', and hold only [a-z0-9._-]: they are made by the engine, never
 // by a user. Every call may fail with an errno; nothing here throws, retries (but for EINTR and short I/O) or
@@ -34,6 +35,21 @@ class [[nodiscard]] IoError {
 
 enum class LockMode { shared, exclusive };
 
+/// What a reader means to do.
+enum class Reading {
+  again,     ///< here and there, and maybe again
+  once,      ///< in order, and not again: nothing of it need be kept for others
+  original,  ///< the same, and from where it lies, not from a copy: to check it
+};
+
+/// What there is to know of a file without reading it.
+struct FileStatus {
+  std::uint64_t bytes = 0;            ///< its size
+  std::uint64_t allocated_bytes = 0;  ///< what it takes on the disk; holes take nothing
+  std::int64_t modified_micros = 0;   ///< when it was last written or touched, by the machine's clock
+  bool has_name = true;               ///< false: it was removed, and is only open still
+};
+
 /// An open file. Closed by its destructor; its locks go with it.
 class File {
  public:
@@ -49,9 +65,18 @@ class File {
   virtual IoError sync() = 0;
   virtual IoError size(std::uint64_t& bytes) = 0;
   virtual IoError truncate(std::uint64_t bytes) = 0;
-  /// Tells the system that these bytes will be read soon / not again. Hints only.
-  virtual void will_read(std::uint64_t /*offset*/, std::uint64_t /*bytes*/) {}
+  /// Tells that these bytes will be read soon / not any more. Hints only, and they do not wait.
+  virtual void will_read(std::uint64_t /*offset*/, std::uint64_t /*bytes*/, Reading /*how*/) {}
   virtual void wont_read(std::uint64_t /*offset*/, std::uint64_t /*bytes*/) {}
+  /// How much one read may bring at about the price of a small one: who will need the neighbours reads them along, and
+  /// no more than that.
+  [[nodiscard]] virtual std::size_t worthwhile_bytes() const { return 512UL * 1024; }
+  /// Tells that what was read there is damaged. True: it was a copy, which is dropped; the next read may bring better.
+  virtual bool distrust(std::uint64_t /*offset*/, std::uint64_t /*bytes*/) { return false; }
+  /// ENOTSUP where there is no such thing.
+  virtual IoError status(FileStatus& status);
+  /// Says that the file was used now: modified_micros.
+  virtual IoError touch();
 
   /// Open-file-description locks (F_OFD_SETLK): owned by this File, released when it closes or its process dies.
   /// Two Files of one process exclude each other. Converting shared to exclusive and back is atomic.
@@ -94,6 +119,8 @@ class Directory {
   virtual IoError sync_directory(std::string_view path) = 0;
   /// Maps the first `bytes` of an existing file, which is at least that long.
   virtual IoError map(std::string_view path, std::size_t bytes, std::unique_ptr<SharedMemory>& memory) = 0;
+  /// ENOTSUP where there is no such thing.
+  virtual IoError status(std::string_view path, FileStatus& status);
   /// Bytes that an unprivileged writer can still take.
   virtual IoError free_bytes(std::uint64_t& bytes) = 0;
   /// For messages: where this is, as the user knows it.

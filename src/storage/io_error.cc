@@ -29,4 +29,14 @@ std::string IoError::text() const {
          (name != nullptr ? std::string(name) : std::to_string(code_)) + ")" + remedy(code_);
 }
 
+IoError File::status(FileStatus& /*status*/) {
+  return IoError(ENOTSUP);
+}
+IoError File::touch() {
+  return IoError(ENOTSUP);
+}
+IoError Directory::status(std::string_view /*path*/, FileStatus& /*status*/) {
+  return IoError(ENOTSUP);
+}
+
 }  // namespace ingot::storage

@@ -12,7 +12,7 @@ namespace ingot::storage {
 
 namespace {
 
-// Bytes in chunks, so that a growing file is never copied.
+// Bytes in chunks, so that a growing file is never copied. Where nothing was written there is no chunk: zeros.
 class Contents {
  public:
   static constexpr std::size_t kChunkBytes = 64 * 1024;
@@ -21,15 +21,23 @@ class Contents {
     const std::lock_guard lock(mutex_);
     if (offset >= bytes_) return 0;
     const std::size_t count = std::min<std::uint64_t>(out.size(), bytes_ - offset);
-    each(offset, count,
-         [&](char* chunk, std::size_t done, std::size_t part) { std::memcpy(out.data() + done, chunk, part); });
+    each(offset, count, [&](Chunk& chunk, std::size_t within, std::size_t done, std::size_t part) {
+      if (chunk == nullptr) {
+        std::memset(out.data() + done, 0, part);
+      } else {
+        std::memcpy(out.data() + done, chunk.get() + within, part);
+      }
+    });
     return count;
   }
   void write(std::uint64_t offset, std::string_view from) {
     const std::lock_guard lock(mutex_);
     resize(std::max<std::uint64_t>(bytes_, offset + from.size()));
-    each(offset, from.size(),
-         [&](char* chunk, std::size_t done, std::size_t part) { std::memcpy(chunk, from.data() + done, part); });
+    each(offset, from.size(), [&](Chunk& chunk, std::size_t within, std::size_t done, std::size_t part) {
+      allocate(chunk);
+      std::memcpy(chunk.get() + within, from.data() + done, part);
+    });
+    modified_micros_ = base::wall_micros();
   }
   void truncate(std::uint64_t bytes) {
     const std::lock_guard lock(mutex_);
@@ -43,7 +51,21 @@ class Contents {
   char* stable(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     if (bytes > bytes_ || bytes > kChunkBytes) return nullptr;
+    if (bytes == 0) return nullptr;
+    allocate(chunks_.front());
     return chunks_.front().get();
+  }
+  FileStatus status() {
+    const std::lock_guard lock(mutex_);
+    return {bytes_, allocated_ * kChunkBytes, modified_micros_, has_name_};
+  }
+  void touch() {
+    const std::lock_guard lock(mutex_);
+    modified_micros_ = base::wall_micros();
+  }
+  void lose_name() {
+    const std::lock_guard lock(mutex_);
+    has_name_ = false;
   }
 
   // Locks of the file's ranges.
@@ -73,15 +95,24 @@ class Contents {
   base::ConditionVariable woken;
 
  private:
+  using Chunk = std::unique_ptr<char[]>;  // null: zeros
+
+  void allocate(Chunk& chunk) {
+    if (chunk != nullptr) return;
+    chunk = std::make_unique<char[]>(kChunkBytes);
+    ++allocated_;
+  }
   void resize(std::uint64_t bytes) {
     if (bytes < bytes_) {
       // What is beyond the end reads as zeros if the file grows again.
-      each(bytes, bytes_ - bytes, [](char* chunk, std::size_t, std::size_t part) { std::memset(chunk, 0, part); });
+      each(bytes, bytes_ - bytes, [](Chunk& chunk, std::size_t within, std::size_t, std::size_t part) {
+        if (chunk != nullptr) std::memset(chunk.get() + within, 0, part);
+      });
     }
     bytes_ = bytes;
     const std::size_t chunks = static_cast<std::size_t>((bytes + kChunkBytes - 1) / kChunkBytes);
-    if (chunks < chunks_.size()) chunks_.resize(chunks);
-    while (chunks_.size() < chunks) chunks_.push_back(std::make_unique<char[]>(kChunkBytes));
+    for (std::size_t gone = chunks; gone < chunks_.size(); ++gone) allocated_ -= chunks_[gone] != nullptr ? 1 : 0;
+    chunks_.resize(chunks);
   }
   template <class Use>
   void each(std::uint64_t offset, std::uint64_t count, Use use) {
@@ -89,7 +120,7 @@ class Contents {
       const std::uint64_t at = offset + done;
       const std::size_t within = static_cast<std::size_t>(at % kChunkBytes);
       const std::size_t part = std::min<std::size_t>(kChunkBytes - within, static_cast<std::size_t>(count - done));
-      use(chunks_[static_cast<std::size_t>(at / kChunkBytes)].get() + within, done, part);
+      use(chunks_[static_cast<std::size_t>(at / kChunkBytes)], within, done, part);
       done += part;
     }
   }
@@ -114,7 +145,10 @@ class Contents {
 
   base::Mutex mutex_;
   std::uint64_t bytes_ = 0;
-  std::vector<std::unique_ptr<char[]>> chunks_;
+  std::vector<Chunk> chunks_;
+  std::uint64_t allocated_ = 0;
+  std::int64_t modified_micros_ = base::wall_micros();
+  bool has_name_ = true;
   std::vector<Lock> locks_;
 };
 
@@ -143,6 +177,14 @@ class MemoryFile final : public File {
   IoError truncate(std::uint64_t bytes) override {
     if (!writable_) return IoError(EBADF);
     contents_->truncate(bytes);
+    return {};
+  }
+  IoError status(FileStatus& status) override {
+    status = contents_->status();
+    return {};
+  }
+  IoError touch() override {
+    contents_->touch();
     return {};
   }
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
@@ -216,6 +258,8 @@ class MemoryDirectory final : public Directory {
     if (found == tree_->files.end() || !parent_exists(to)) return IoError(ENOENT);
     std::shared_ptr<Contents> contents = found->second;
     tree_->files.erase(found);
+    const auto replaced = tree_->files.find(to);
+    if (replaced != tree_->files.end()) replaced->second->lose_name();
     tree_->files.insert_or_assign(std::string(to), std::move(contents));
     return {};
   }
@@ -223,6 +267,7 @@ class MemoryDirectory final : public Directory {
     const std::lock_guard lock(tree_->mutex);
     const auto found = tree_->files.find(path);
     if (found == tree_->files.end()) return IoError(tree_->directories.contains(path) ? EISDIR : ENOENT);
+    found->second->lose_name();
     tree_->files.erase(found);
     return {};
   }
@@ -258,6 +303,13 @@ class MemoryDirectory final : public Directory {
     char* data = found->second->stable(bytes);
     if (data == nullptr) return IoError(EINVAL);
     memory = std::make_unique<MemoryMap>(found->second, data, bytes);
+    return {};
+  }
+  IoError status(std::string_view path, FileStatus& status) override {
+    const std::lock_guard lock(tree_->mutex);
+    const auto found = tree_->files.find(path);
+    if (found == tree_->files.end()) return IoError(tree_->directories.contains(path) ? EISDIR : ENOENT);
+    status = found->second->status();
     return {};
   }
   IoError free_bytes(std::uint64_t& bytes) override {

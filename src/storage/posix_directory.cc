@@ -91,6 +91,15 @@ bool is_too_large(std::uint64_t end) {
   return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && end > limit.rlim_cur;
 }
 
+FileStatus status_of(const struct stat& from) {
+  FileStatus status;
+  status.bytes = static_cast<std::uint64_t>(from.st_size);
+  status.allocated_bytes = static_cast<std::uint64_t>(from.st_blocks) * 512;
+  status.modified_micros = std::int64_t{from.st_mtim.tv_sec} * 1'000'000 + from.st_mtim.tv_nsec / 1000;
+  status.has_name = from.st_nlink != 0;
+  return status;
+}
+
 class PosixFile final : public File {
  public:
   explicit PosixFile(int descriptor) : descriptor_(descriptor) {}
@@ -122,13 +131,18 @@ class PosixFile final : public File {
     if (is_too_large(bytes)) return IoError(EFBIG);
     return error_of([&] { return ::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)); });
   }
-  void will_read(std::uint64_t offset, std::uint64_t bytes) override {
+  void will_read(std::uint64_t offset, std::uint64_t bytes, Reading /*how*/) override {
     (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
                           POSIX_FADV_WILLNEED);
   }
-  void wont_read(std::uint64_t offset, std::uint64_t bytes) override {
-    (void)::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
-                          POSIX_FADV_DONTNEED);
+  IoError status(FileStatus& status) override {
+    struct stat found {};
+    const IoError error = error_of([&] { return ::fstat(descriptor_.get(), &found); });
+    if (!error) status = status_of(found);
+    return error;
+  }
+  IoError touch() override {
+    return error_of([&] { return ::futimens(descriptor_.get(), nullptr); });
   }
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
     struct flock lock = range(offset, bytes, mode == LockMode::shared ? F_RDLCK : F_WRLCK);
@@ -188,13 +202,14 @@ class PosixMemory final : public SharedMemory {
 
 class PosixDirectory final : public Directory {
  public:
-  PosixDirectory(int descriptor, std::string path) : root_(descriptor), path_(std::move(path)) {}
+  PosixDirectory(int descriptor, std::string path, Whose whose)
+      : root_(descriptor), path_(std::move(path)), mode_(whose == Whose::owner ? 0700 : 0777) {}
 
   IoError open(std::string_view path, OpenMode mode, std::unique_ptr<File>& file) override {
     const int flags = O_CLOEXEC | O_NOFOLLOW | (mode == OpenMode::read ? O_RDONLY : O_RDWR) |
                       (mode == OpenMode::create ? O_CREAT | O_EXCL : 0);
     const std::string name(path);
-    const int descriptor = retried([&] { return ::openat(root_.get(), name.c_str(), flags, 0666); });
+    const int descriptor = retried([&] { return ::openat(root_.get(), name.c_str(), flags, mode_ & 0666); });
     if (descriptor < 0) return last_error();
     file = std::make_unique<PosixFile>(descriptor);
     return {};
@@ -210,7 +225,7 @@ class PosixDirectory final : public Directory {
   }
   IoError make_directory(std::string_view path) override {
     const std::string name(path);
-    return error_of([&] { return ::mkdirat(root_.get(), name.c_str(), 0777); });
+    return error_of([&] { return ::mkdirat(root_.get(), name.c_str(), mode_); });
   }
   IoError list(std::string_view path, std::vector<std::string>& names) override {
     names.clear();
@@ -251,6 +266,15 @@ class PosixDirectory final : public Directory {
     memory = std::make_unique<PosixMemory>(data, bytes);
     return {};
   }
+  IoError status(std::string_view path, FileStatus& status) override {
+    const std::string name(path);
+    struct stat found {};
+    const IoError error = error_of([&] { return ::fstatat(root_.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW); });
+    if (error) return error;
+    if (!S_ISREG(found.st_mode)) return IoError(S_ISDIR(found.st_mode) ? EISDIR : EINVAL);
+    status = status_of(found);
+    return {};
+  }
   IoError free_bytes(std::uint64_t& bytes) override {
     struct statvfs status {};
     if (const IoError error = error_of([&] { return ::fstatvfs(root_.get(), &status); })) return error;
@@ -266,14 +290,15 @@ class PosixDirectory final : public Directory {
   }
   Descriptor root_;
   std::string path_;
+  const mode_t mode_;
 };
 
 }  // namespace
 
-IoError open_posix_directory(const std::string& path, std::unique_ptr<Directory>& directory) {
+IoError open_posix_directory(const std::string& path, std::unique_ptr<Directory>& directory, Whose whose) {
   const int descriptor = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (descriptor < 0) return last_error();
-  directory = std::make_unique<PosixDirectory>(descriptor, path);
+  directory = std::make_unique<PosixDirectory>(descriptor, path, whose);
   return {};
 }
 

@@ -11,7 +11,10 @@ namespace ingot::storage {
 // Opens the existing directory at `path`. All its files are opened relative to it (openat): renaming it later does no
 // harm. In a fork's child all of its descriptors are closed, so that the child keeps no lock of its parent alive; every
 // call then fails with EBADF.
-IoError open_posix_directory(const std::string& path, std::unique_ptr<Directory>& directory);
+// `whose`: who may read what is made in it, as far as the process's umask allows.
+enum class Whose { anybody, owner };
+IoError open_posix_directory(const std::string& path, std::unique_ptr<Directory>& directory,
+                             Whose whose = Whose::anybody);
 
 // What kind of file system a path lies on, as far as it matters: locks and shared memory between processes must work.
 struct FileSystemKind {

@@ -84,7 +84,7 @@ TEST_P(NewerEntry, IsSaid) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, NewerEntry,
-                         ::testing::Values(std::pair{log::EntryKind::edit, std::string_view("\x02 of tomorrow")},
+                         ::testing::Values(std::pair{log::EntryKind::edit, std::string_view("\x03 of tomorrow")},
                                            std::pair{log::EntryKind::commit, std::string_view("\x63 of tomorrow")}),
                          [](const auto& parameter) {
                            return parameter.param.first == log::EntryKind::edit ? "Edit" : "Commit";
@@ -130,15 +130,21 @@ TEST(NewerFormat, OfARunIsSaid) {
     kSpace.put(store, "k", "v");
     store.settle();
   }
-  const std::filesystem::path run = std::filesystem::directory_iterator(where + "/runs")->path();
-  rewrite(run, [&](std::string& bytes) {
-    for (const std::size_t at : {bytes.size() - runs::kSectorBytes, bytes.size() - 2 * runs::kSectorBytes}) {
-      base::store_little<std::uint32_t>(bytes.data() + at + 8, runs::kRunFormat + 1);
-      const std::string_view checked(bytes.data() + at, runs::kFooterBytes - 8);
-      base::store_little<std::uint64_t>(bytes.data() + at + runs::kFooterBytes - 8,
-                                        runs::block_checksum(checked, base::hash64(run.filename().string()), 0));
-    }
-  });
+  // What the newer release wrote of the run where runs are listed.
+  {
+    std::unique_ptr<storage::Directory> files;
+    ASSERT_FALSE(storage::open_posix_directory(where, files));
+    engine::StoreHeader header;
+    engine::Checkpoint checkpoint;
+    std::vector<std::string> healed;
+    std::string why;
+    ASSERT_EQ(engine::look_at(*files, false, header, healed, why), engine::Place::store);
+    ASSERT_EQ(engine::read_newest_checkpoint(*files, header.store_id, false, checkpoint, healed, why),
+              engine::CheckpointRead::found);
+    ASSERT_EQ(checkpoint.sorted_runs.size(), 1U);
+    checkpoint.sorted_runs.front().files.front().index->format = runs::kRunFormat + 1;
+    ASSERT_FALSE(engine::write_checkpoint(*files, header.store_id, checkpoint));
+  }
   Store store = open(where);
   expect_error(ErrorCode::newer_format, {where, "newer release"}, [&] { (void)kSpace.get(store, "k"); });
   expect_error(ErrorCode::newer_format, {where, "newer release"}, [&] {

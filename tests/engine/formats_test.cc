@@ -106,6 +106,12 @@ TEST(EditFormat, ReadsBackAndRefusesEveryTruncation) {
   for (std::size_t length = 0; length < bytes.size(); ++length)
     EXPECT_FALSE(decode_edit(bytes.substr(0, length))) << length;
   EXPECT_TRUE(decode_edit(bytes + "later fields"));
+  // Release 0.0.1 began with a 1, and its summaries, too.
+  EXPECT_EQ(bytes.substr(0, 1), "\2");
+  EXPECT_TRUE(decode_edit("\1" + bytes.substr(1)));
+  EXPECT_FALSE(decode_edit(std::string(1, '\0') + bytes.substr(1)));
+  EXPECT_FALSE(is_newer_edit(bytes));
+  EXPECT_TRUE(is_newer_edit("\3" + bytes.substr(1)));
 }
 
 class TwinFile : public testing::Test {

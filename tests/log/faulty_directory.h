@@ -80,6 +80,8 @@ class FaultyFile final : public File {
   }
   IoError size(std::uint64_t& bytes) override { return file_->size(bytes); }
   IoError truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+  IoError status(FileStatus& status) override { return file_->status(status); }
+  IoError touch() override { return file_->touch(); }
   IoError try_lock(std::uint64_t offset, std::uint64_t bytes, LockMode mode, bool& taken) override {
     if (const auto failed = faults_.ask({Operation::lock, path_, offset, bytes})) return failed;
     return file_->try_lock(offset, bytes, mode, taken);
@@ -129,6 +131,7 @@ class FaultyDirectory final : public Directory {
     if (const auto failed = faults_.ask({Operation::map, std::string(path)})) return failed;
     return directory_.map(path, bytes, memory);
   }
+  IoError status(std::string_view path, FileStatus& status) override { return directory_.status(path, status); }
   IoError free_bytes(std::uint64_t& bytes) override { return directory_.free_bytes(bytes); }
   [[nodiscard]] std::string where() const override { return directory_.where(); }
 

@@ -204,12 +204,19 @@ TEST_F(RunTest, TheFirstBytesAreAsDocumented) {
   EXPECT_EQ(bytes.substr(bytes.size() - 4096), bytes.substr(bytes.size() - 8192, 4096));
 }
 
+// Of which the first releases wrote no more.
+RunSummary without_index(RunSummary summary) {
+  summary.index.reset();
+  return summary;
+}
+
 TEST_F(RunTest, AnyDamagedSectorIsHealed) {
   const Model model = random_model(3, 3000, 200);
-  const RunSummary summary = write(model)->summary();
+  const RunSummary full = write(model)->summary();
   const std::string path = std::string("runs/") + kName;
   const std::string whole = file_bytes(path);
   for (std::uint64_t sector = 0; sector < whole.size() / kSectorBytes; ++sector) {
+    const RunSummary summary = sector % 3 == 0 ? without_index(full) : full;
     overwrite(path, sector * kSectorBytes, std::string(kSectorBytes, sector % 2 == 0 ? '\0' : 'x'));
     const std::shared_ptr<RunFile> run = open(summary);
     expect_holds(run, model);
@@ -281,9 +288,80 @@ TEST_F(RunTest, TruncatedFilesFailAndDoNotCrash) {
     ASSERT_FALSE(directory_->open(path, storage::OpenMode::read_write, file));
     ASSERT_FALSE(file->truncate(length));
     const std::string& key = model.begin()->first;
-    EXPECT_EQ(open(summary)->get(key, key_hash(key), Io::allowed, [](const Record&) {}), Lookup::failed);
+    // What is there may still be read; but not without a footer, if the summary does not say where the index is.
+    const std::shared_ptr<RunFile> run = open(summary);
+    const bool is_there = length >= summary.index->meta.offset + summary.index->meta.stored_bytes;
+    const Lookup expected = is_there ? Lookup::found : Lookup::failed;
+    EXPECT_EQ(run->get(key, key_hash(key), Io::allowed, [](const Record&) {}), expected) << length;
+    const RunCheck checked = run->check();
+    EXPECT_EQ(checked.damage.empty(), is_there) << length;
+    EXPECT_EQ(checked.healed.empty(), !is_there) << length << ": and it is told that something is not there";
+    const std::shared_ptr<RunFile> older = open(without_index(summary));
+    EXPECT_EQ(older->get(key, key_hash(key), Io::allowed, [](const Record&) {}), Lookup::failed) << length;
     ASSERT_FALSE(file->write_at(0, whole));
   }
+}
+
+TEST_F(RunTest, OfWhichTheSummarySaysTooLittleIsFoundByItsFooters) {
+  const Model model = random_model(12, 3000, 100);
+  const RunSummary summary = write(model)->summary();
+  expect_holds(open(without_index(summary)), model);
+  overwrite(std::string("runs/") + kName, summary.file_bytes - kSectorBytes, "?");
+  expect_holds(open(without_index(summary)), model);
+  EXPECT_EQ(messages_.size(), 1U);
+  expect_holds(open(summary), model);
+  EXPECT_EQ(messages_.size(), 1U) << "who needs no footer looks at none";
+}
+
+TEST_F(RunTest, OfANewerFormatIsSaid) {
+  Model model;
+  model["k"] = {1, RecordKind::value, 0, "v"};
+  RunSummary summary = write(model)->summary();
+  const std::string path = std::string("runs/") + kName;
+  for (const std::size_t copy : {1U, 2U}) {
+    std::string footer = file_bytes(path).substr(summary.file_bytes - copy * kSectorBytes, kFooterBytes - 8);
+    base::store_little<std::uint32_t>(footer.data() + 8, kRunFormat + 1);
+    base::append_little(footer, block_checksum(footer, base::hash64(kName), 0));
+    overwrite(path, summary.file_bytes - copy * kSectorBytes, footer);
+  }
+  RunSummary newer = summary;
+  newer.index->format = kRunFormat + 1;
+  for (const RunSummary& said : {without_index(summary), newer}) {
+    const std::shared_ptr<RunFile> run = open(said);
+    EXPECT_EQ(run->get("k", key_hash("k"), Io::allowed, [](const Record&) {}), Lookup::failed);
+    EXPECT_NE(run->why().find("written by a newer release"), std::string::npos) << run->why();
+  }
+}
+
+// An index that is larger than what the writer keeps in memory: a part of it stands between the data blocks.
+TEST_F(RunTest, BlocksMayStandInAnyOrder) {
+  RunWriter writer(*directory_, std::string("runs/") + kName, Compression::none);
+  const auto key_of = [](std::uint64_t number) {
+    std::string key(9000, '\0');
+    base::store_big64(key.data(), number);
+    return key;
+  };
+  constexpr std::uint64_t kRecords = 2500;
+  for (std::uint64_t i = 0; i < kRecords; ++i) {
+    ASSERT_FALSE(writer.add({key_of(i), i + 1, RecordKind::value, 0, "v"}));
+  }
+  RunSummary summary;
+  ASSERT_FALSE(writer.finish(summary));
+  EXPECT_EQ(base::probe_count("runs: an index too large for memory stands between data blocks"), 1U);
+  const std::shared_ptr<RunFile> run = open(summary);
+  for (const bool sequential : {false, true}) {
+    const std::unique_ptr<Cursor> cursor = run->cursor(run, sequential);
+    cursor->seek_first();
+    for (std::uint64_t i = 0; i < kRecords; ++i, cursor->next()) {
+      ASSERT_TRUE(cursor->valid());
+      ASSERT_EQ(cursor->record().version, i + 1);
+    }
+    EXPECT_FALSE(cursor->valid());
+    EXPECT_FALSE(cursor->failed());
+  }
+  const RunCheck checked = run->check();
+  EXPECT_TRUE(checked.damage.empty() && checked.healed.empty());
+  EXPECT_EQ(checked.records, kRecords);
 }
 
 TEST_F(RunTest, RangeErasuresAreFoundByKey) {
@@ -386,14 +464,55 @@ TEST_F(RunTest, SummariesReadBackAndRefuseEveryTruncation) {
   RunSummary back;
   base::ByteReader reader(bytes);
   ASSERT_TRUE(take_summary(reader, back));
+  EXPECT_TRUE(reader.empty());
   EXPECT_EQ(back.name, summary.name);
   EXPECT_EQ(back.records, summary.records);
   EXPECT_EQ(back.largest, summary.largest);
   EXPECT_EQ(back.expires_max, summary.expires_max);
+  ASSERT_TRUE(back.index.has_value());
+  EXPECT_EQ(back.index->begin, summary.index->begin);
+  EXPECT_EQ(back.index->meta.offset, summary.index->meta.offset);
+  EXPECT_EQ(back.index->meta.raw_bytes, summary.index->meta.raw_bytes);
+  EXPECT_EQ(back.index->covered_bytes, summary.index->covered_bytes);
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     base::ByteReader cut(std::string_view(bytes).substr(0, length));
     EXPECT_FALSE(take_summary(cut, back));
   }
+  // Places that the file does not have.
+  const auto is_refused = [&](auto change) {
+    RunSummary wrong = summary;
+    change(*wrong.index);
+    std::string changed;
+    append_summary(changed, wrong);
+    base::ByteReader refusing(changed);
+    return !take_summary(refusing, back);
+  };
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.covered_bytes += kSectorBytes; }));
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.covered_bytes -= 1; }));
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.begin = index.meta.offset + 1; }));
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.begin = 0; }));
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.meta.offset = ~0ULL; }));
+  EXPECT_TRUE(is_refused([](IndexPlace& index) { index.meta.stored_bytes = ~0U; }));
+  EXPECT_FALSE(is_refused([](IndexPlace& index) { index = {kRunFormat + 1, 7, {}, 13}; })) << "a newer release knows";
+}
+
+// A summary as the first releases wrote it, and write it again of what they read.
+TEST_F(RunTest, TheFirstSummariesAreRead) {
+  using namespace std::string_literals;
+  const std::string bytes = "\1\x20"s + kName + "\x80\x40\2\1\0\5\3\4"s + std::string(16, '\0') + "\1a\1b\0"s;
+  base::ByteReader reader(bytes);
+  RunSummary summary;
+  summary.index.emplace();
+  ASSERT_TRUE(take_summary(reader, summary));
+  EXPECT_TRUE(reader.empty());
+  EXPECT_EQ(summary.file_bytes, 8192U);
+  EXPECT_EQ(summary.records, 2U);
+  EXPECT_EQ(summary.version_max, 4U);
+  EXPECT_EQ(summary.largest, "b");
+  EXPECT_FALSE(summary.index.has_value());
+  std::string again;
+  append_summary(again, summary);
+  EXPECT_EQ(again, bytes);
 }
 
 TEST_F(RunTest, TheDeliberateBreaksAreNoticed) {

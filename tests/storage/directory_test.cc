@@ -71,6 +71,36 @@ TEST_P(AnyDirectory, FilesKeepWhatIsWritten) {
   EXPECT_FALSE(opened->sync());
 }
 
+TEST_P(AnyDirectory, WhatAFileTakesAndWhenItWasUsedIsKnownWithoutReadingIt) {
+  const auto opened = file("a", OpenMode::create);
+  ASSERT_FALSE(opened->write_at(1'000'000, std::string(5000, 'x')));
+  FileStatus before;
+  ASSERT_FALSE(opened->status(before));
+  EXPECT_EQ(before.bytes, 1'005'000U);
+  EXPECT_GE(before.allocated_bytes, 5000U);
+  EXPECT_LE(before.allocated_bytes, 256U * 1024) << "what was never written takes nothing";
+  EXPECT_TRUE(before.has_name);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a file system's clock goes in steps
+  ASSERT_FALSE(opened->touch());
+  FileStatus after;
+  ASSERT_FALSE(directory_->status("a", after));
+  EXPECT_GT(after.modified_micros, before.modified_micros);
+  EXPECT_EQ(after.allocated_bytes, before.allocated_bytes);
+  char out[4] = {};
+  std::size_t got = 0;
+  ASSERT_FALSE(opened->read_at(500'000, out, got));
+  EXPECT_EQ(std::string_view(out, got), std::string_view("\0\0\0\0", 4));
+  ASSERT_FALSE(opened->truncate(0));
+  ASSERT_FALSE(opened->status(after));
+  EXPECT_EQ(after.allocated_bytes, 0U);
+  ASSERT_FALSE(directory_->remove("a"));
+  ASSERT_FALSE(opened->status(after));
+  EXPECT_FALSE(after.has_name);
+  EXPECT_EQ(directory_->status("a", after).code(), ENOENT);
+  ASSERT_FALSE(directory_->make_directory("d"));
+  EXPECT_EQ(directory_->status("d", after).code(), EISDIR);
+}
+
 TEST_P(AnyDirectory, NamesComeAndGo) {
   std::unique_ptr<File> opened;
   EXPECT_EQ(directory_->open("a", OpenMode::read, opened).code(), ENOENT);

@@ -1,0 +1,378 @@
+// Appending: an attempt for the slot behind the newest entry. Its puts are sent until one is `done`, or until what is
+// in the slot is known; nothing else decides. All deliveries of an attempt have the same bytes, and a nonce of its own
+// tells it from every other attempt, so to send it twice does no harm.
+#include <algorithm>
+#include <cassert>
+
+#include "base/random.h"
+#include "base/testing.h"
+#include "log/bucket_log_internal.h"
+
+namespace ingot::log {
+
+using storage::Outcome;
+using storage::Urgency;
+
+namespace {
+
+// Before anything is known about the bucket.
+constexpr base::Duration kUsualLatency = std::chrono::milliseconds(100);
+constexpr base::Duration kPutPatience = std::chrono::seconds(20);
+// The puts of an attempt that was taken, and then not there: a bucket that says so often is none.
+constexpr int kDenialsMax = 3;
+
+base::Hash128 draw_nonce() {
+  if (base::broken(base::Break::bucket_reuse_nonce)) return {1, 1};
+  char bytes[16];
+  base::random_bytes(bytes);
+  return base::load_hash(bytes);
+}
+
+std::uint64_t bytes_of(std::span<const std::string_view> parts) {
+  std::uint64_t bytes = 0;
+  for (const std::string_view part : parts) bytes += part.size();
+  return bytes;
+}
+
+}  // namespace
+
+bool BucketLogHandle::prepare(base::Instant deadline) {
+  if (is_child()) return false;
+  Lock lock(shared_->mutex);
+  if (!options_.read_only && !is_stopped() && !closing_) wait_for_turn(lock, deadline);
+  return true;
+}
+
+// Whoever has won lately stands back, and looks whether another has won meanwhile.
+void BucketLogHandle::wait_for_turn(Lock& lock, base::Instant deadline) {
+  const std::uint64_t slot = end_.slot + 1;
+  if (turn_taken_ == slot) return;
+  const std::size_t rank = turns_.rank(session_, clock_.micros(base::now()).value_or(0));
+  turn_taken_ = slot;
+  if (rank == 0) return;
+  base::probe("bucket: a writer stood back for others");
+  const base::Duration latency = put_latencies_.percentile(50).value_or(kUsualLatency);
+  const base::Instant until = std::min(deadline, base::now() + static_cast<std::int64_t>(rank) * latency);
+  base::Instant look_at = base::now() + latency / 2;
+  const Looker looker(lookers_);
+  while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) {
+    if (base::now() >= look_at) {
+      want_look();
+      look_at = base::now() + latency / 2;
+    }
+    wait_for_change(lock, std::min(until, look_at));
+  }
+}
+
+Append BucketLogHandle::append(const Draft& draft, base::Instant deadline) {
+  if (is_child()) return Append::unavailable;
+  Lock lock(shared_->mutex);
+  if (options_.read_only) set_why("the store was opened read-only");
+  if (options_.read_only || corrupt_) return Append::unavailable;
+  if (closing_) {
+    set_why("the store was closed");
+    return Append::unavailable;
+  }
+  if (gone_ || !arrived_.empty()) return Append::lost;
+  const Busy busy(busy_);
+  const Looker looker(lookers_);
+  const Append outcome = begin_append(lock, draft, deadline);
+  if (outcome == Append::kept) ++stats_.appends_kept;
+  if (outcome == Append::undecided) ++stats_.appends_undecided;
+  say(lock);
+  return outcome;
+}
+
+Append BucketLogHandle::begin_append(Lock& lock, const Draft& draft, base::Instant deadline) {
+  const std::uint64_t bytes = bytes_of(draft.parts);
+  if (bytes > kEntryPayloadBytesMax) {
+    set_why("an entry of " + std::to_string(bytes) + " bytes: the limit is " + std::to_string(kEntryPayloadBytesMax));
+    return Append::unavailable;
+  }
+  wait_for_turn(lock, deadline);
+  if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
+  Tried tried;
+  if (kSlotFrameBytes + bytes > options_.slot_bytes_max) {
+    auto payload = std::make_shared<std::string>();
+    payload->reserve(bytes);
+    for (const std::string_view part : draft.parts) payload->append(part);
+    if (!put_payload(lock, payload, base::hash128(*payload), deadline)) return Append::unavailable;
+    if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
+    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, *payload_);
+    tried.payload_date = payload_->date;
+  } else {
+    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, {.name = {}, .hash = {}, .bytes = bytes});
+  }
+  const base::Instant begun = base::now();
+  const Append outcome = decide(lock, tried, deadline);
+  if (outcome == Append::kept) looked_at_.store(begun.time_since_epoch().count());
+  return outcome;
+}
+
+// In case an attempt was left undecided: the slot after the newest entry is filled, with that attempt or with nothing.
+Read BucketLogHandle::settle(base::Instant deadline) {
+  if (is_child()) return Read::unavailable;
+  Lock lock(shared_->mutex);
+  const Busy busy(busy_);
+  const Looker looker(lookers_);
+  while (undecided_slot_ == end_.slot + 1) {
+    if (is_stopped()) return stopped_as();
+    if (closing_ || options_.read_only) return Read::unavailable;
+    Draft draft;
+    draft.time_micros = end_.time_micros;
+    Tried tried;
+    tried.entry = make_entry(SlotKind::nothing, draft, {});
+    switch (decide(lock, tried, deadline)) {
+      case Append::kept:
+        base::probe("bucket: an undecided attempt was displaced by nothing");
+        break;
+      case Append::lost:
+        break;
+      default:
+        return is_stopped() ? stopped_as() : Read::unavailable;
+    }
+  }
+  return Read::caught_up;
+}
+
+BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const Draft& draft,
+                                                          const PutPayload& payload) {
+  auto arrived = std::make_shared<Arrived>();
+  SlotEntry& entry = arrived->entry;
+  entry.kind = kind;
+  entry.slot = end_.slot + 1;
+  const bool begins_segment = end_.segment == 0 || draft.new_segment || end_.segment_bytes >= options_.segment_bytes ||
+                              end_.segment_slots >= options_.segment_slots;
+  entry.segment = begins_segment ? entry.slot : end_.segment;
+  entry.base_version = end_.version + 1;
+  entry.transaction_count = draft.transaction_count;
+  entry.time_micros = std::max(draft.time_micros, end_.time_micros);
+  entry.nonce = draw_nonce();
+  entry.link = end_.link;
+  if (kind != SlotKind::nothing) {
+    entry.session = session_;
+    entry.sequence = ++sequence_;
+  }
+  entry.replay_from = replay_from_;
+  entry.payload_bytes = payload.bytes;
+  entry.bulk = payload.name;
+  entry.payload_hash = payload.hash;
+  arrived->bytes = std::make_shared<const std::string>(encode_slot(entry, draft.parts, options_.store_id));
+  assert(arrived->bytes->size() <= kSlotBytesMax);
+  return arrived;
+}
+
+Append BucketLogHandle::decide(Lock& lock, Tried& tried, base::Instant deadline) {
+  const Append outcome = [&] {
+    for (;;) {
+      digest_answers(tried);
+      if (const std::optional<Append> known = decided(tried); known.has_value()) return *known;
+      if (closing_ || base::now() >= deadline) return give_up(tried);
+      if (tried.payload_date.has_value() && !is_fresh(*tried.payload_date)) {
+        set_why("what is to be appended was uploaded so long ago that it may be swept");
+        return give_up(tried);
+      }
+      if (send_what_is_due(lock, tried, deadline)) continue;  // the mutex was free meanwhile
+      wait_for_change(lock, std::min(deadline, next_step(tried)));
+    }
+  }();
+  for (const Delivery& delivery : tried.deliveries) delivery.call->cancelled = true;  // if it has not begun
+  if (outcome == Append::undecided) undecided_slot_ = tried.entry->entry.slot;
+  if (outcome == Append::lost && !tried.deliveries.empty()) ++stats_.appends_lost;
+  return outcome;
+}
+
+std::size_t BucketLogHandle::under_way(const Tried& tried) {
+  return static_cast<std::size_t>(std::count_if(tried.deliveries.begin(), tried.deliveries.end(),
+                                                [](const Delivery& delivery) { return !delivery.call->ended; }));
+}
+
+// Only what was never sent, and what the bucket refuses whenever it comes, is certainly not there: of everything else
+// the wire may have had a second copy, or a proxy have sent one.
+bool BucketLogHandle::may_be_there(const Tried& tried) {
+  return tried.may_be_there || std::any_of(tried.deliveries.begin(), tried.deliveries.end(),
+                                           [](const Delivery& each) { return each.call->begun && !each.is_digested; });
+}
+
+std::optional<Append> BucketLogHandle::decided(Tried& tried) {
+  const SlotEntry& ours = tried.entry->entry;
+  if (end_.slot >= ours.slot) {
+    const SlotEntry& there = arrived_.front()->entry;
+    assert(there.slot == ours.slot);
+    if (!(there.nonce == ours.nonce) || base::broken(base::Break::bucket_ignore_nonce)) return Append::lost;
+    if (there.identity == ours.identity) {
+      base::probe("bucket: an append was found to be kept");
+      return keep(arrived_.front());
+    }
+    set_corrupt(slot_key(ours.slot) + " has the nonce of an attempt of ours, and another content");
+  }
+  if (corrupt_) return may_be_there(tried) ? Append::undecided : Append::unavailable;
+  if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return Append::unavailable;
+  const bool looks_at_boundary = !base::broken(base::Break::bucket_skip_writer_boundary);
+  if (gone_ && looks_at_boundary) {
+    base::probe("bucket: the boundary passed an append");
+    return may_be_there(tried) ? Append::collected : Append::lost;
+  }
+  if (tried.won.has_value()) {
+    const auto& [date, answered] = *tried.won;
+    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) return keep(tried.entry);
+    if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
+  }
+  return std::nullopt;
+}
+
+// It is in its slot, and it is known by the rules. The mutex is held.
+Append BucketLogHandle::keep(const ArrivedEntry& entry) {
+  const ArrivedEntry kept = entry;
+  if (end_.slot < kept->entry.slot) accept(kept);
+  arrived_.pop_front();
+  arrived_bytes_ -= kept->entry.payload_bytes;
+  consume(*kept);
+  poll_at_ = std::max(poll_at_, base::now() + poll_pause_);
+  if (recheck_entry_ == nullptr) {
+    recheck_entry_ = kept;
+    recheck_due_ = true;
+  }
+  if (kept->entry.slot % kTailEvery == 0) tail_due_ = true;
+  shared_->changed.notify_all();
+  return Append::kept;
+}
+
+Append BucketLogHandle::give_up(Tried& tried) {
+  if (closing_) {
+    set_why("the store was closed");
+  } else if (problem().empty()) {
+    set_why("no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline");
+  }
+  if (base::broken(base::Break::bucket_trust_timeout)) return Append::unavailable;
+  if (may_be_there(tried)) {
+    base::probe("bucket: an append was given up undecided");
+    return Append::undecided;
+  }
+  return Append::unavailable;
+}
+
+void BucketLogHandle::digest_answers(Tried& tried) {
+  for (Delivery& delivery : tried.deliveries) {
+    if (!delivery.call->ended || delivery.is_digested) continue;
+    delivery.is_digested = true;
+    note_date_of(*delivery.call);
+    digest_answer(tried, *delivery.call);
+  }
+  // Taken, as the bucket said, and yet the follower found nothing there.
+  if (tried.is_taken && rounds_done_ >= tried.taken_round && end_.slot < tried.entry->entry.slot && !is_stopped()) {
+    tried.is_taken = false;
+    ++tried.denials;
+    if (base::broken(base::Break::bucket_trust_absence)) return;
+    if (tried.denials >= kDenialsMax) {
+      set_corrupt("the bucket says that " + slot_key(tried.entry->entry.slot) + " exists, and that it is absent");
+    }
+  }
+}
+
+void BucketLogHandle::digest_answer(Tried& tried, const Call<storage::Answer>& call) {
+  const storage::Answer& answer = call.result;
+  const std::string key = slot_key(tried.entry->entry.slot);
+  const bool was_there = tried.may_be_there;
+  tried.may_be_there |= answer.outcome != Outcome::unsent && answer.outcome != Outcome::refused;
+  switch (answer.outcome) {
+    case Outcome::done:
+      if (tried.won.has_value() && !closing_) {
+        set_corrupt("the bucket has carried out two conditional puts of " + key +
+                    ": it ignores conditional requests, and can't hold a store");
+      }
+      if (answer.date.has_value()) tried.won.emplace(*answer.date, call.answered);
+      [[fallthrough]];
+    case Outcome::exists:
+      if (tried.entry->bytes->size() <= kHedgeBytesMax) put_latencies_.add(call.answered - call.sent);
+      set_trouble({});
+      if (answer.outcome == Outcome::exists && was_there) base::probe("bucket: an append sent again was already there");
+      if (tried.won.has_value()) return;
+      // The follower reads it, and what has come behind it.
+      tried.is_taken = true;
+      tried.taken_round = rounds_begun_ + 1;
+      width_ = std::max<std::uint64_t>(width_, 2);
+      want_look();
+      return;
+    case Outcome::too_late:
+      base::probe("bucket: a put was signed too long ago");
+      tried.confirm_needed = want_confirmation();
+      break;
+    default:
+      set_trouble(describe("PUT", key, answer));
+      set_why(describe("PUT", key, answer));
+      break;
+  }
+  tried.send_at = base::now() + tried.back_off.next(answer);
+  if (base::broken(base::Break::bucket_trust_absence) && tried.may_be_there) {
+    tried.is_taken = true;
+    tried.taken_round = rounds_begun_ + 1;
+    want_look();
+  }
+}
+
+// Whether there is a confirmation to sign with that the bucket still takes.
+bool BucketLogHandle::may_send(Tried& tried) {
+  if (tried.won.has_value() || tried.is_taken) return false;
+  if (!knows_boundary() || confirms_done_ < tried.confirm_needed) return false;
+  const base::Duration age = confirmation_age();
+  if (age > kSignedMax) {
+    tried.confirm_needed = want_confirmation();
+    return false;
+  }
+  if (age > kRenewAfter && confirm_wanted_ <= confirms_done_) (void)want_confirmation();
+  return true;
+}
+
+// True: something was sent.
+bool BucketLogHandle::send_what_is_due(Lock& lock, Tried& tried, base::Instant deadline) {
+  const base::Instant now = base::now();
+  const std::size_t flying = under_way(tried);
+  const bool is_first = flying == 0 && now >= tried.send_at;
+  const bool is_hedge = flying == 1 && now >= tried.hedge_at && tried.hedges == 0;
+  const bool is_again = flying != 0 && flying < kDeliveriesMax && now >= tried.again_at;
+  if ((!is_first && !is_hedge && !is_again) || !may_send(tried)) return false;
+  if (is_first) {
+    const std::optional<base::Duration> usual = put_latencies_.percentile(95);
+    const bool hedges = usual.has_value() && tried.entry->bytes->size() <= kHedgeBytesMax;
+    tried.hedge_at = hedges ? now + std::max(*usual, kHedgeMin) : base::kNever;
+    tried.hedges = 0;
+  } else if (is_hedge) {
+    ++tried.hedges;
+    ++stats_.puts_hedged;
+    base::probe("bucket: a slow put was sent a second time");
+  }
+  tried.again_at = now + kSendAgainAfter + patience_for(tried.entry->bytes->size()) - kRequestPatience;
+  send(lock, tried, deadline);
+  return true;
+}
+
+void BucketLogHandle::send(Lock& lock, Tried& tried, base::Instant deadline) {
+  const auto& bytes = tried.entry->bytes;
+  ++stats_.puts;
+  stats_.bytes_written += bytes->size();
+  std::optional<storage::BucketDate> date = confirmation_.date;
+  if (base::broken(base::Break::bucket_sign_now)) date.reset();
+  const base::Instant until =
+      std::min(deadline, base::now() + kPutPatience + patience_for(bytes->size()) - kRequestPatience);
+  const std::size_t place = tried.deliveries.size();
+  tried.deliveries.emplace_back();
+  tried.deliveries[place].call = std::make_shared<Call<storage::Answer>>();
+  auto put = [&bucket = bucket_, key = slot_key(tried.entry->entry.slot), bytes, date, until] {
+    return bucket.put(key, *bytes, storage::PutMode::create, date, until);
+  };
+  tried.deliveries[place].call = call<storage::Answer>(lock, Urgency::prompt, std::move(put));
+}
+
+base::Instant BucketLogHandle::next_step(const Tried& tried) const {
+  if (tried.won.has_value() || tried.is_taken || !knows_boundary() || confirms_done_ < tried.confirm_needed) {
+    return base::kNever;  // others wake us
+  }
+  const std::size_t flying = under_way(tried);
+  if (flying == 0) return tried.send_at;
+  base::Instant next = flying < kDeliveriesMax ? tried.again_at : base::kNever;
+  if (flying == 1 && tried.hedges == 0) next = std::min(next, tried.hedge_at);
+  return next;
+}
+
+}  // namespace ingot::log

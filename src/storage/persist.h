@@ -1,0 +1,46 @@
+// Sends a request to a bucket again until something is decided, or the deadline passes.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+
+#include "base/time.h"
+#include "storage/back_off.h"
+#include "storage/bucket.h"
+
+namespace ingot::storage {
+
+/// Whether sending it again can change the answer.
+inline bool is_settled(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::done:
+    case Outcome::absent:
+    case Outcome::exists:
+    case Outcome::too_late:
+    case Outcome::refused:
+      return true;
+    case Outcome::conflict:
+    case Outcome::throttled:
+    case Outcome::failed:
+    case Outcome::unanswered:
+    case Outcome::unsent:
+      break;
+  }
+  return false;
+}
+
+/// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the
+/// deadline has passed; at least once. Returns the last answer.
+///   stopped   ends it early when true; may be null
+template <class Request>
+auto persist(base::Instant deadline, Request&& request, const std::function<bool()>& stopped = {}) {
+  BackOff back_off;
+  for (;;) {
+    auto answer = request();
+    const base::Instant now = base::now();
+    if (is_settled(answer.outcome) || now >= deadline || (stopped && stopped())) return answer;
+    base::sleep_for(std::min<base::Duration>(back_off.next(answer), deadline - now));
+  }
+}
+
+}  // namespace ingot::storage
