@@ -20,11 +20,10 @@ void Steps::carry_out_put(const Request& request) {
     return;
   }
   lost.state.won(request.slot) = request.entry;
-  const int named = request.entry.upload();
-  if (named != 0) {
-    Upload& upload = lost.state.uploads[static_cast<std::size_t>(named)];
-    upload.was_named = true;
-    if (!upload.is_there) {
+  if (const int named = request.entry.upload(); named != 0) {
+    const int before = newest_run(state_, request.slot - 1);
+    if (before != 0 && world_.has_runs()) lost.state.upload(before).removed = 0;
+    if (!state_.upload(named).is_there) {
       lost.violation = "P4: the entry names an upload that was deleted";
       return;
     }
@@ -44,23 +43,35 @@ void Steps::carry_out_put(const Request& request) {
 void Steps::carry_out_boundaries() {
   const int number = state_.newest_boundary() + 1;
   if (number > world_.boundaries) return;
-  for (int start = 2; start <= world_.slots + 1; ++start) {
-    if ((state_.proposed & proposal(number, start)) == 0) continue;
-    Successor& created = add(Action::boundary_is_created, -1, number, start);
-    created.state.boundaries[static_cast<std::size_t>(number)] = start;
+  for (int checkpoint = 2; checkpoint <= world_.slots + 1; ++checkpoint) {
+    if ((state_.proposed & proposal(number, checkpoint)) == 0) continue;
+    Successor& created = add(Action::boundary_is_created, -1, number, checkpoint);
+    created.state.boundaries[static_cast<std::size_t>(number)] = checkpoint;
+    created.state.made[static_cast<std::size_t>(number)] = 0;
     for (int any = 2; any <= kSlotsMax + 1; ++any) created.state.proposed &= ~proposal(number, any);
-    if (!state_.has_checkpoint(start)) created.violation = "P5: the boundary names a checkpoint that is not there";
+    // (Of two heirs of a machine one may have removed it: then there is a newer one.)
+    if (!state_.has_checkpoint(checkpoint) && !world_.copies) {
+      created.violation = "P5: the boundary names a checkpoint that is not there";
+    }
   }
 }
 
+// A run is put whatever is there by that name, which is its own: then it is as young as if it were new. A payload is
+// created.
 void Steps::carry_out_uploads() {
   for (int u = 1; u <= world_.uploads; ++u) {
-    const Upload& upload = state_.uploads[static_cast<std::size_t>(u)];
-    if (upload.left == 0 || upload.is_there) continue;
+    const Upload& upload = state_.upload(u);
+    if (upload.left == 0 || (upload.is_there && !world_.has_runs())) continue;
     for (int age = 0; age <= world_.times.skew; ++age) {
-      Upload& made = add(Action::upload_is_carried_out, -1, u).state.uploads[static_cast<std::size_t>(u)];
+      if (upload.is_there && upload.modified <= age) continue;
+      Upload& made = add(Action::upload_is_carried_out, -1, u).state.upload(u);
       made.is_there = true;
       made.modified = age;
+      made.before_seen = 0;
+      for (int number = 1; number <= world_.boundaries; ++number) {
+        const int seen = state_.seen[static_cast<std::size_t>(number)];
+        if (seen != kNever && seen <= age) made.before_seen |= 1 << number;
+      }
     }
   }
   if (state_.tail_from != 0) {

@@ -19,11 +19,17 @@ class Found {
  public:
   explicit Found(std::size_t words) : words_(words), table_(1U << 16) {}
 
-  [[nodiscard]] std::uint64_t size() const { return parents_.size(); }
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// Of memory, and what the next few states may take.
+  [[nodiscard]] std::uint64_t bytes() const {
+    const bool is_full = (size() + kChunk) * 8 > table_.size() * 5;
+    const std::uint64_t places = table_.size() * (is_full ? 3 : 1);
+    return (chunks_.size() + 1) * kChunk * bytes_each() + places * sizeof(std::uint64_t);
+  }
   [[nodiscard]] Words at(std::uint64_t index) const {
     return {chunks_[index / kChunk].get() + index % kChunk * words_, words_};
   }
-  [[nodiscard]] std::uint32_t parent(std::uint64_t index) const { return parents_[index]; }
+  [[nodiscard]] std::uint32_t parent(std::uint64_t index) const { return parents_[index / kChunk][index % kChunk]; }
 
   // The state's index, and whether it is a new one.
   std::pair<std::uint32_t, bool> insert(Words state, std::uint32_t parent) {
@@ -32,9 +38,13 @@ class Found {
     std::uint64_t& place = find(state, hash);
     if (place != 0) return {index_in(place), false};
     const std::uint64_t index = size();
-    if (index % kChunk == 0) chunks_.push_back(std::make_unique<std::uint64_t[]>(kChunk * words_));
+    if (index % kChunk == 0) {
+      chunks_.push_back(std::make_unique<std::uint64_t[]>(kChunk * words_));
+      parents_.push_back(std::make_unique<std::uint32_t[]>(kChunk));
+    }
     std::copy(state.begin(), state.end(), chunks_[index / kChunk].get() + index % kChunk * words_);
-    parents_.push_back(parent);
+    parents_[index / kChunk][index % kChunk] = parent;
+    ++size_;
     place = place_of(hash, index);
     return {static_cast<std::uint32_t>(index), true};
   }
@@ -44,6 +54,7 @@ class Found {
  private:
   static constexpr std::uint64_t kChunk = 1U << 16;
 
+  [[nodiscard]] std::uint64_t bytes_each() const { return words_ * sizeof(std::uint64_t) + sizeof(std::uint32_t); }
   static std::uint64_t hash_of(Words state) {
     std::uint64_t hash = 0;
     for (const std::uint64_t word : state) {
@@ -76,8 +87,9 @@ class Found {
   }
 
   std::size_t words_;
+  std::uint64_t size_ = 0;
   std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;
-  std::vector<std::uint32_t> parents_;
+  std::vector<std::unique_ptr<std::uint32_t[]>> parents_;
   std::vector<std::uint64_t> table_;  // open addressing, a power of two
 };
 
@@ -94,7 +106,7 @@ class Exploration {
         ++result_.depth;
         end_of_depth = found_.size();
       }
-      if (found_.size() >= effort_.states_max) {
+      if (found_.size() >= effort_.states_max || found_.bytes() > effort_.bytes_max) {
         result_.is_whole = false;
         break;
       }

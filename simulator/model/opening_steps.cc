@@ -1,12 +1,13 @@
-// Opening, at first and anew: list the checkpoints, read the newest, go on from there; and what the session's row in it
-// says of the attempts that were under way.
+// Opening, at first and anew: list the checkpoints, read the newest, go on from there.
+#include <algorithm>
+
 #include "model/steps.h"
 
 namespace ingot::bucket_model {
 
 namespace {
 
-// The checkpoint with the greatest start among those; 1: none, the log is read from its beginning.
+// The newest among those; 1: none, the log is read from its beginning.
 int newest_of(int checkpoints) {
   int newest = 1;
   for (int start = 2; start <= kSlotsMax + 1; ++start) {
@@ -57,86 +58,56 @@ void Steps::finish_listing(int i) {
 }
 
 void Steps::load(int i) {
-  const int start = process(i).listed;
-  const int needed = state_.boundary(process(i).known);  // slots below it may be gone
-  if (start != 1 && !state_.has_checkpoint(start)) {
-    Process& next = process(add(Action::finds_vanished, i, start).state, i);
+  const Process& opener = process(i);
+  const int checkpoint = opener.listed;
+  const int needed = first_left(world_, state_, opener.known);
+  if (checkpoint != 1 && !state_.has_checkpoint(checkpoint)) {
+    Process& next = process(add(Action::finds_vanished, i, checkpoint).state, i);
     next.life = Life::opening;
     next.listed = next.listed_number = 0;
     return;
   }
-  if (start >= needed || breaks(Broken::row_of_any_checkpoint)) {
-    load_from(i, start, start - 1);
+  const int start = replay_start(world_, state_, checkpoint);
+  if (start >= needed) {
+    load_from(i, checkpoint, start - 1);
   } else {
-    Process& next = process(add(Action::lists_again, i, start).state, i);
+    Process& next = process(add(Action::lists_again, i, checkpoint).state, i);
     next.life = Life::opening;
     next.listed = next.listed_number = 0;
   }
   if (state_.tail_from == 0 || state_.tail_upto < start || state_.tail_upto + 1 < needed) return;
   if (state_.tail_from <= start) {
-    load_from(i, start, state_.tail_upto);
+    load_from(i, checkpoint, state_.tail_upto);
   } else if (breaks(Broken::tail_with_gap)) {
-    add(Action::loads_with_tail, i, start, state_.tail_upto).violation =
+    add(Action::loads_with_tail, i, checkpoint, state_.tail_upto).violation =
         "P3: entries between the checkpoint and the tail were passed over";
   }
 }
 
-// `upto`: the last slot whose entry came from a tail; start - 1: none did.
-void Steps::load_from(int i, int start, int upto) {
-  const bool has_tail = upto >= start;
-  State& next = add(has_tail ? Action::loads_with_tail : Action::loads, i, start, upto).state;
+// `upto`: the last slot whose entry came from a tail; the one before the checkpoint's start: none did. An attempt is
+// settled by the row in the state that has been reached when it is looked at.
+void Steps::load_from(int i, int checkpoint, int upto) {
+  const bool asks_row = !process(i).attempt.empty() || !process(i).earlier.empty();
+  const int last = asks_row ? std::max(upto, state_.end()) : upto;
+  for (int view = upto; view <= last; ++view) load_view(i, checkpoint, upto, view);
+}
+
+void Steps::load_view(int i, int checkpoint, int upto, int view) {
+  const bool has_tail = upto >= replay_start(world_, state_, checkpoint);
+  State& next = add(has_tail ? Action::loads_with_tail : Action::loads, i, checkpoint, view).state;
   Process& opened = process(next, i);
-  if (!opened.attempt.empty() || !opened.earlier.empty()) {
-    const int slot = opened.position + 1;
-    if (slot < start || breaks(Broken::row_of_any_checkpoint)) {
-      settle_by_row(opened, start);
-    } else {
-      settle_by_content(opened, state_.won(slot));
-    }
-  }
+  settle_by_row(opened, view);
   opened.life = Life::open;
   opened.position = upto;
-  opened.from = start;
-  opened.candidates = 0;
+  opened.from = checkpoint;
   opened.tail_read = false;
+  if (opened.heir != 0) opened.epoch = 1;  // a new handle draws a new session
   if (opened.listed_number > opened.known) {
     opened.known = opened.listed_number;
     opened.is_blind = true;
-    opened.confirmed = opened.observed = kNever;
+    opened.confirmed = kNever;
   }
   opened.listed = opened.listed_number = 0;
-}
-
-// What the row of this session tells of one of its attempts, for a slot below `start`; nothing: it was not kept.
-std::optional<Fate> Steps::fate_by_row(const Process& process, const Entry& own, int start) const {
-  if (breaks(Broken::no_session_row)) return std::nullopt;
-  Entry row;
-  for (int slot = 1; slot < start && slot <= world_.slots; ++slot) {
-    if (state_.won(slot).same_session(own)) row = state_.won(slot);
-  }
-  if (row.empty() || row.sequence() < own.sequence()) return std::nullopt;
-  if (breaks(Broken::row_without_nonce)) {
-    return row.sequence() == own.sequence() ? std::optional(Fate::kept) : std::nullopt;
-  }
-  if (row == own) return Fate::kept;
-  // The other one of ours that was for the same slot has won it.
-  if (row == process.attempt || row == process.earlier) return std::nullopt;
-  // Only the copy of our machine can have gone on with our session.
-  return Fate::unknown;
-}
-
-void Steps::settle_by_row(Process& process, int start) const {
-  const Process before = process;
-  process.attempt = process.earlier = {};
-  if (!before.earlier.empty()) {
-    fate_of(process, before.earlier) = fate_by_row(before, before.earlier, start).value_or(Fate::lost);
-  }
-  if (before.attempt.empty()) return;
-  const std::optional<Fate> fate = fate_by_row(before, before.attempt, start);
-  if (!fate.has_value()) return;  // not kept: it is tried again
-  fate_of(process, before.attempt) = *fate;
-  process.upload = 0;
-  ++process.transaction;
 }
 
 }  // namespace ingot::bucket_model

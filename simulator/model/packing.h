@@ -9,7 +9,7 @@
 
 namespace ingot::bucket_model {
 
-inline constexpr std::size_t kWordsMax = 12;
+inline constexpr std::size_t kWordsMax = 16;
 
 /// How many words a state of this world has.
 std::size_t packed_words(const World& world);

@@ -32,7 +32,7 @@ const char* violated_by(const World& world, const State& state, int i) {
         if (count != 0) return "P2: an undecided transaction was taken for lost, and is in the log";
         break;
       case Fate::unknown:
-        if (!world.copies) return "P2: what became of a transaction is not known any more";
+        if (!world.copies && !world.months) return "P2: what became of a transaction is not known any more";
         break;
       case Fate::open:
       case Fate::undecided:
@@ -50,13 +50,19 @@ const char* violated(const World& world, const State& state) {
     if (state.processes[static_cast<std::size_t>(i)].life == Life::absent) continue;
     if (const char* const what = violated_by(world, state, i)) return what;
   }
-  const int needed = state.boundary(state.newest_boundary());
-  for (int slot = 1; slot <= world.slots; ++slot) {
-    const int named = state.won(slot).upload();
-    if (named == 0 || (world.names_are_in_slots && slot < needed)) continue;
-    if (!state.uploads[static_cast<std::size_t>(named)].is_there) return "P4: an upload that an entry names is gone";
+  const int newest = state.newest_boundary();
+  if (world.has_runs()) {
+    const int run = newest_run(state, state.end());
+    if (run != 0 && !state.upload(run).is_there) return "P4: a run that the newest state has is gone";
+  } else if (world.uploads != 0) {
+    for (int slot = first_left(world, state, newest); slot <= world.slots; ++slot) {
+      const int named = state.won(slot).upload();
+      if (named != 0 && !state.upload(named).is_there) return "P4: a payload of a slot that is left is gone";
+    }
   }
-  if (needed > 1 && state.checkpoints >> needed == 0) return "P5: there is no checkpoint to open from";
+  if (newest != 0 && state.checkpoints >> state.boundaries[static_cast<std::size_t>(newest)] == 0) {
+    return "P5: there is no checkpoint to open from";
+  }
   return nullptr;
 }
 

@@ -9,18 +9,16 @@ void Steps::confirm(int i) {
   const Process& before = process(i);
   const auto learn = [&](Action action, int number, int age) {
     Process after = before;
-    if (number != before.known) {
-      after.observed = age;
-      after.is_blind = false;
-    }
+    if (number != before.known) after.is_blind = false;
     after.known = number;
     after.confirmed = age;
     if (after.held != Held::nothing) after.held_counts = true;
-    const bool is_gone = state_.boundary(number) > after.position + 1 && !after.is_blind;
-    if (is_gone) {
+    if (first_left(world_, state_, number) > after.position + 1 && !after.is_blind) {
       after.life = Life::opening;
       after.held = Held::nothing;
       after.held_counts = after.attempt_done = after.earlier_done = false;
+      after.recheck = 0;
+      if (breaks(Broken::row_without_opening_anew)) settle_by_row(after, after.position);
       action = Action::finds_gone;
     }
     process(add(action, i, number).state, i) = after;
@@ -47,7 +45,7 @@ bool Steps::knows_slot(const Process& process) const {
 void Steps::read(int i) {
   const Process& reader = process(i);
   const int slot = reader.position + 1;
-  if (slot > world_.slots) return;
+  if (slot > world_.slots) return find_end(i);
   if (reader.held != Held::nothing) {
     if (reader.held_counts) look(i, reader.held);
     return;
@@ -68,7 +66,8 @@ void Steps::look(int i, Held answer) {
   const Process& reader = process(i);
   const int slot = reader.position + 1;
   if (answer == Held::bytes) {
-    Successor& found = add(Action::reads, i, slot);
+    const bool is_copy = is_of_copy(reader, state_.won(slot));
+    Successor& found = add(is_copy ? Action::reads_copy : Action::reads, i, slot);
     consume(process(found.state, i), state_.won(slot));
     return;
   }
@@ -84,15 +83,29 @@ void Steps::look(int i, Held answer) {
     next.attempt_done = false;
     ++next.transaction;
   }
-  if (reader.held == Held::nothing && (reader.candidates == 0 || reader.tail_read)) return;
-  Process& next = process(add(Action::finds_absent, i, slot).state, i);
-  next.held = Held::nothing;
-  next.held_counts = false;
-  next.tail_read = next.candidates != 0;
+  if (reader.held != Held::nothing) {
+    Process& next = process(add(Action::finds_absent, i, slot).state, i);
+    next.held = Held::nothing;
+    next.held_counts = false;
+  }
+  find_end(i);
+}
+
+// Whoever sweeps runs has read the log to its end, after it has listed.
+void Steps::find_end(int i) {
+  const Process& sweeper = process(i);
+  if (!goes_by_names() || sweeper.sweeping == 0 || sweeper.tail_read || !knows_slot(sweeper)) return;
+  process(add(Action::finds_absent, i, sweeper.position + 1).state, i).tail_read = true;
 }
 
 bool Steps::takes_for_own(const Entry& own, const Entry& won) const {
   return own == won || (breaks(Broken::one_nonce) && own.same_session(won));
+}
+
+// Of its own session, and not sent by it.
+bool Steps::is_of_copy(const Process& process, const Entry& won) const {
+  if (!world_.copies || process.epoch != 0 || won.owner() != process.owner || won.epoch() != 0) return false;
+  return won != process.attempt && won != process.earlier;
 }
 
 // The slot of the attempts is settled by what is in it.
@@ -110,9 +123,12 @@ void Steps::settle_by_content(Process& process, const Entry& won) const {
 }
 
 void Steps::consume(Process& process, const Entry& won) const {
+  const bool has_won = won == process.attempt;
   ++process.position;
   process.held = Held::nothing;
   process.held_counts = false;
+  if (world_.rechecks && has_won && won.transaction() == 1) process.recheck = process.position;
+  if (is_of_copy(process, won) && !breaks(Broken::keeps_session)) process.epoch = 1;
   settle_by_content(process, won);
 }
 

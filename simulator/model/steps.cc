@@ -7,6 +7,15 @@
 
 namespace ingot::bucket_model {
 
+namespace {
+
+// One step older, and no older than makes a difference.
+void grow(int& age, int most) {
+  if (age != kNever) age = std::min(age + 1, most);
+}
+
+}  // namespace
+
 State first_state(const World& world) {
   State state;
   for (int i = 0; i < static_cast<int>(world.roles.size()); ++i) {
@@ -14,9 +23,45 @@ State first_state(const World& world) {
     process.life = Life::opening;
     process.owner = i;
   }
+  for (int slot = 1; slot <= world.ancestors; ++slot) {
+    state.won(slot) = Entry({.owner = kProcessesMax - 1, .sequence = slot, .transaction = 1});
+  }
+  state.deadlines = world.deadlines;
   state.kills = world.kills;
   state.copies = world.copies ? 1 : 0;
   return state;
+}
+
+int replay_start(const World& world, const State& state, int checkpoint) {
+  if (!world.start_lags) return checkpoint;
+  int start = 1;
+  bool has_commits = false;
+  for (int slot = 1; slot < checkpoint; ++slot) {
+    const bool edit = state.won(slot).upload() != 0;
+    if (edit && has_commits) start = slot;
+    has_commits = !edit;
+  }
+  return start;
+}
+
+int first_left(const World& world, const State& state, int number) {
+  if (number == 0) return 1;
+  const int start = replay_start(world, state, state.boundaries[static_cast<std::size_t>(number)]);
+  return world.breaks(Broken::boundary_below_checkpoint) ? std::max(1, start - 2) : start;
+}
+
+bool is_named(const State& state, int upload, int upto) {
+  for (int slot = 1; slot <= upto; ++slot) {
+    if (state.won(slot).upload() == upload) return true;
+  }
+  return false;
+}
+
+int newest_run(const State& state, int upto) {
+  for (int slot = upto; slot >= 1; --slot) {
+    if (state.won(slot).upload() != 0) return state.won(slot).upload();
+  }
+  return 0;
 }
 
 Successor& Steps::add(Action action, int process, int a, int b) {
@@ -25,44 +70,57 @@ Successor& Steps::add(Action action, int process, int a, int b) {
 
 void Steps::all() {
   time_passes();
+  if (world_.months) month_passes();
   carry_out_puts();
   carry_out_boundaries();
   carry_out_uploads();
   for (int i = 0; i < world_.processes(); ++i) {
-    if (process(i).life == Life::absent) continue;
-    kill(i);
-    give_up(i);
-    if (process(i).life != Life::open) {
-      open(i);
-      continue;
-    }
-    confirm(i);
-    read(i);
-    send(i);
-    hear(i);
-    if (world_.tails) write_tail(i);
-    if (world_.uploads != 0) upload(i);
-    if (world_.role(i).collects) collect(i);
+    if (process(i).life != Life::absent) all_of(i);
   }
   copy_machine();
   for (Successor& successor : successors_) normalize(successor.state);
 }
 
+void Steps::all_of(int i) {
+  kill(i);
+  give_up(i);
+  if (process(i).life != Life::open) return open(i);
+  if (is_finished(i)) return;
+  confirm(i);
+  read(i);
+  send(i);
+  hear(i);
+  if (world_.rechecks) recheck(i);
+  if (world_.tails) write_tail(i);
+  if (world_.uploads != 0) upload(i);
+  if (world_.role(i).collects) collect(i);
+}
+
+// It has nothing left to do in this world, whatever others do: no slot is left to read.
+bool Steps::is_finished(int i) const {
+  const Process& idle = process(i);
+  return idle.position == world_.slots && idle.recheck == 0 && !world_.role(i).collects;
+}
+
 void Steps::time_passes() {
   const Times& times = world_.times;
   State& next = add(Action::time_passes).state;
-  const auto grow = [](int& age, int most) {
-    if (age != kNever) age = std::min(age + 1, most);
-  };
-  const int most = std::max(times.window, times.half) + times.skew + 1;
-  for (Process& process : next.processes) {
-    grow(process.confirmed, most);
-    grow(process.observed, times.grace);
+  const int counts_until = std::max(times.window, times.half) + times.skew;
+  const bool forgets = !breaks(Broken::own_clock) && !breaks(Broken::signs_with_true_time);
+  for (int i = 0; i < world_.processes(); ++i) {
+    Process& one = process(next, i);
+    if (is_finished(i)) continue;
+    grow(one.confirmed, counts_until + 1);
+    if (forgets && one.confirmed > counts_until) one.confirmed = kNever;
   }
+  for (int& age : next.made) grow(age, times.grace);
   for (int& age : next.seen) grow(age, times.grace);
+  const int modified_most =
+      world_.has_runs() ? times.grace + times.skew + times.sitting + 1 : times.payload + times.skew + 1;
   for (Upload& upload : next.uploads) {
-    grow(upload.modified, times.grace + 1);
+    grow(upload.modified, modified_most);
     grow(upload.begun, times.adopt + times.window + times.skew + 1);
+    grow(upload.removed, times.reader);
     upload.left = std::max(0, upload.left - 1);
   }
   for (Request& request : next.wire) {
@@ -72,6 +130,20 @@ void Steps::time_passes() {
       request = {};
     }
   }
+}
+
+// All that waits for time has waited long enough.
+void Steps::month_passes() {
+  if (state_.month != 0) return;
+  State& next = add(Action::month_passes).state;
+  next.month = 1;
+  for (Process& process : next.processes) process.confirmed = kNever;
+  const auto grow_old = [](int& age, int most) {
+    if (age != kNever) age = most;
+  };
+  for (int& age : next.made) grow_old(age, world_.times.grace);
+  for (int& age : next.seen) grow_old(age, world_.times.grace);
+  next.wire.fill({});
 }
 
 // It is started again at once, as a new session, or stays away: nobody can tell that from one that sleeps.

@@ -27,9 +27,14 @@ std::string entry_name(const World& world, const Entry& entry) {
   return name + ")";
 }
 
-std::string boundary_name(const State& state, int index) {
+std::string boundary_name(const World& world, const State& state, int index) {
   if (index == 0) return "there is none yet";
-  return "it is number " + number(index) + ", slots up to " + number(state.boundary(index) - 1) + " may be gone";
+  return "it is number " + number(index) + ", slots up to " + number(first_left(world, state, index) - 1) +
+         " may be gone";
+}
+
+std::string checkpoint_name(int checkpoint) {
+  return "the checkpoint before slot " + number(checkpoint);
 }
 
 std::string reading(const State& before, const Process& process, int slot, const World& world) {
@@ -52,6 +57,10 @@ std::string committing(const State& before, const Step& step, const std::string&
              "), signed with the date of its confirmation";
     case Action::sends_again:
       return who + " sends " + transaction + " for " + slot + " again";
+    case Action::rechecks:
+      return who + " puts " + transaction + " in " + slot + " once more, to see that it can't";
+    case Action::hears_recheck:
+      return who + " hears that slot " + number(step.a) + " exists";
     case Action::hears_done:
       return who + " hears that " + transaction + " is done, in " + slot + ": kept";
     case Action::gives_up_undecided:
@@ -72,15 +81,15 @@ std::string committing(const State& before, const Step& step, const std::string&
 }
 
 std::string opening(const Step& step, const std::string& who) {
-  const std::string checkpoint =
-      step.a == 1 ? "the beginning of the log" : "the checkpoint that starts at slot " + number(step.a);
+  const std::string checkpoint = step.a == 1 ? "the beginning of the log" : checkpoint_name(step.a);
   switch (step.action) {
     case Action::begins_listing:
       return who + " begins to list the checkpoints";
     case Action::lists:
       return who + " has listed the checkpoints, and opens from " + checkpoint;
     case Action::loads:
-      return who + " has read " + checkpoint;
+      return who + " has read " + checkpoint +
+             (step.b >= step.a ? ", and the log up to slot " + number(step.b) : std::string());
     case Action::loads_with_tail:
       return who + " has read " + checkpoint + ", and a tail up to slot " + number(step.b);
     case Action::finds_vanished:
@@ -93,21 +102,25 @@ std::string opening(const Step& step, const std::string& who) {
 }
 
 std::string collecting(const Step& step, const std::string& who) {
-  const std::string checkpoint = "the checkpoint that starts at slot " + number(step.a);
+  const std::string checkpoint = checkpoint_name(step.a);
   switch (step.action) {
     case Action::writes_checkpoint:
       return who + " writes " + checkpoint;
-    case Action::reads_back:
-      return who + " reads back " + checkpoint;
+    case Action::replaces_own:
+      return who + " writes " + checkpoint + ", and removes " + checkpoint_name(step.b);
     case Action::does_not_read_back:
       return who + " sends " + checkpoint + ", hears nothing, and takes it for written";
     case Action::proposes:
-      return who + " sends boundary " + number(step.a) + ", naming the checkpoint that starts at slot " +
-             number(step.b);
+      return who + " sends boundary " + number(step.a) + ", naming " + checkpoint_name(step.b);
     case Action::boundary_is_created:
-      return "boundary " + number(step.a) + " is created: slots up to " + number(step.b - 1) + " may be gone";
+      return "boundary " + number(step.a) + " is created: it names " + checkpoint_name(step.b);
     case Action::records_seen:
-      return who + " records the date at which it saw boundary " + number(step.a);
+      return who + " notes that it saw boundary " + number(step.a) +
+             (step.b == 0 ? std::string(" just now") : ", " + number(step.b) + " steps of the clock ago");
+    case Action::begins_sweep:
+      return who + " lists what may go below boundary " + number(step.a);
+    case Action::notes_swept:
+      return who + " notes that all below boundary " + number(step.a) + " is gone";
     case Action::deletes_slot:
       return who + " deletes slot " + number(step.a);
     case Action::deletes_checkpoint:
@@ -132,12 +145,8 @@ std::string uploading(const Step& step, const std::string& who) {
       return "the server carries out " + upload;
     case Action::hears_uploaded:
       return who + " hears that " + upload + " is there";
-    case Action::lists_uploads:
-      return who + " lists the uploads and finds old ones";
     case Action::deletes_upload:
       return who + " deletes " + upload;
-    case Action::reads_older_slots:
-      return who + " reads the names in the slots from " + number(step.a) + " on";
     default:
       return "";
   }
@@ -151,16 +160,20 @@ std::string in_words(const World& world, const State& before, const Step& step) 
   switch (step.action) {
     case Action::time_passes:
       return "time passes";
+    case Action::month_passes:
+      return "a month passes";
     case Action::confirms:
-      return who + " confirms the boundary: " + boundary_name(before, step.a);
+      return who + " confirms the boundary: " + boundary_name(world, before, step.a);
     case Action::confirms_one:
       return who + " reads boundary " + number(step.a) + " and does not ask for the next one";
     case Action::confirms_removed:
       return who + " asks for boundary " + number(step.a + 1) + ", which was removed";
     case Action::finds_gone:
-      return who + " confirms the boundary: " + boundary_name(before, step.a) + "; it opens anew";
+      return who + " confirms the boundary: " + boundary_name(world, before, step.a) + "; it opens anew";
     case Action::reads:
       return who + " " + reading(before, *process, step.a, world);
+    case Action::reads_copy:
+      return who + " " + reading(before, *process, step.a, world) + "; its machine has a copy";
     case Action::finds_absent:
       return who + " finds nothing in slot " + number(step.a);
     case Action::gets:

@@ -1,10 +1,42 @@
 #include "model/worlds.h"
 
-#include <utility>
-
 namespace ingot::bucket_model {
 
 namespace {
+
+// The shortest with which all rules still have something to say.
+constexpr Times kShort{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0, .payload = 0, .reader = 1};
+// The shortest with a window, and with both.
+constexpr Times kMiddle{.window = 1, .sitting = 0, .grace = 2, .half = 1, .adopt = 0, .payload = 2, .reader = 2};
+constexpr Times kLong{.window = 1, .sitting = 1, .grace = 3, .half = 2, .adopt = 0, .payload = 2, .reader = 3};
+// The same where uploads are named some time after they were made.
+constexpr Times kMiddleAdopting{
+    .window = 1, .sitting = 0, .grace = 3, .half = 1, .adopt = 1, .payload = 2, .reader = 3};
+constexpr Times kLongAdopting{.window = 1, .sitting = 1, .grace = 4, .half = 2, .adopt = 1, .payload = 2, .reader = 4};
+
+Times times_of(Size size) {
+  switch (size) {
+    case Size::tiny:
+      return kShort;
+    case Size::small:
+      return kMiddle;
+    case Size::large:
+      break;
+  }
+  return kLong;
+}
+
+Times adopting_times_of(Size size) {
+  switch (size) {
+    case Size::tiny:
+      return kShort;
+    case Size::small:
+      return kMiddleAdopting;
+    case Size::large:
+      break;
+  }
+  return kLongAdopting;
+}
 
 Role writer(char name, int transactions) {
   return Role{.name = name, .transactions = transactions};
@@ -13,24 +45,57 @@ Role collector(char name) {
   return Role{.name = name, .collects = true};
 }
 
-// Two writers and a collector; commits end at deadlines; a writer is killed.
 World writers_world(Size size) {
   World world;
   world.name = "writers";
-  world.about = "two writers and a collector: outcomes, deadlines, kills, collected slots";
+  world.about = "two writers and a collector: outcomes, deadlines, collected slots";
+  world.times = times_of(size);
   world.roles = {writer('A', 1), writer('B', 1), collector('C')};
   world.slots = 2;
   world.boundaries = 1;
-  world.deadlines = true;
+  world.deadlines = size == Size::large ? 2 : 1;
   world.twins = 0;
-  if (size == Size::tiny) world.times = Times{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0};
-  if (size == Size::large) {
-    world.roles = {writer('A', 2), writer('B', 1), collector('C')};
-    world.roles[0].may_be_killed = true;
-    world.twins = -1;
-    world.slots = 3;
-    world.kills = 1;
-  }
+  return world;
+}
+
+World kills_world(Size size) {
+  World world;
+  world.name = "kills";
+  world.about = "a writer that is killed, and another that also collects";
+  world.times = size == Size::large ? kMiddle : kShort;
+  world.roles = {writer('A', 2), writer('B', 1)};
+  world.roles[0].may_be_killed = true;
+  world.roles[1].collects = true;
+  world.slots = size == Size::large ? 3 : 2;
+  world.boundaries = 1;
+  world.kills = 1;
+  world.deadlines = size == Size::tiny ? 0 : 1;
+  world.requests = 8;
+  return world;
+}
+
+World rechecks_world(Size size) {
+  World world;
+  world.name = "rechecks";
+  world.about = "a writer that puts its first entry once more, and a collector";
+  world.times = times_of(size);
+  world.roles = {writer('A', 2), collector('C')};
+  world.slots = 2;
+  world.boundaries = 1;
+  world.rechecks = true;
+  return world;
+}
+
+World months_world(Size size) {
+  World world;
+  world.name = "months";
+  world.about = "a writer that may sleep until its session's row has expired, and another that also collects";
+  world.times = size == Size::large ? kMiddle : kShort;
+  world.roles = {writer('A', 1), writer('B', 1)};
+  world.roles[1].collects = true;
+  world.slots = size == Size::tiny ? 2 : 3;
+  world.boundaries = 1;
+  world.months = true;
   return world;
 }
 
@@ -38,19 +103,13 @@ World collectors_world(Size size) {
   World world;
   world.name = "collectors";
   world.about = "a writer and two collectors, one of which takes over from the other";
+  world.times = size == Size::large ? kMiddle : kShort;
   world.roles = {writer('A', 2), collector('C'), collector('D')};
-  world.roles[1].may_be_killed = true;
   world.slots = 2;
-  world.boundaries = 2;
-  world.kills = 1;
-  if (size == Size::tiny) {
-    world.boundaries = 1;
-    world.kills = 0;
-    world.times = Times{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0};
-  }
-  if (size == Size::large) {
-    world.roles[0].transactions = 3;
-    world.slots = 3;
+  world.boundaries = size == Size::tiny ? 1 : 2;
+  if (size != Size::tiny) {
+    world.roles[1].may_be_killed = true;
+    world.kills = 1;
   }
   return world;
 }
@@ -58,15 +117,16 @@ World collectors_world(Size size) {
 World copies_world(Size size) {
   World world;
   world.name = "copies";
-  world.about = "a writer whose machine is copied with a request in flight, and a collector";
-  world.roles = {writer('A', 2), collector('C')};
+  world.about = "a writer whose machine is copied with a request in flight; each also collects";
+  world.times = kShort;
+  world.roles = {writer('A', 2)};
+  world.roles[0].collects = true;
   world.copies = true;
-  world.slots = 3;
+  world.slots = size == Size::tiny ? 2 : 3;
   world.boundaries = 1;
-  if (size == Size::tiny) world.times = Times{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0};
   if (size == Size::large) {
-    world.slots = 4;
-    world.deadlines = true;
+    world.deadlines = 2;
+    world.requests = 9;
   }
   return world;
 }
@@ -74,29 +134,44 @@ World copies_world(Size size) {
 World uploads_world(Size size) {
   World world;
   world.name = "uploads";
-  world.about = "a writer that names uploads, another that only competes, and a sweeper";
-  world.roles = {writer('A', 1), writer('B', 1), collector('C')};
-  world.roles[0].names_uploads = true;
+  world.about = "a writer that names a run, and another that only competes, and collects";
+  world.times = adopting_times_of(size);
+  world.roles = {writer('A', 1), writer('B', 1)};
+  world.roles[0].edits = 1;
+  world.roles[1].collects = true;
   world.slots = 2;
+  world.boundaries = 1;
   world.uploads = 1;
-  world.deadlines = true;
-  if (size == Size::tiny) world.times = Times{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0};
-  if (size == Size::large) {
-    world.roles[0].transactions = 2;
-    world.uploads = 2;
-  }
+  world.deadlines = size == Size::tiny ? 0 : 1;
+  return world;
+}
+
+World runs_world(Size size) {
+  World world;
+  world.name = "runs";
+  world.about = "a writer whose second run replaces its first, and a collector";
+  world.times = adopting_times_of(size);
+  world.roles = {writer('A', 3), collector('C')};
+  world.roles[0].edits = 2;
+  world.slots = 3;
+  world.boundaries = 2;
+  world.uploads = 2;
+  world.start_lags = true;
   return world;
 }
 
 World payloads_world(Size size) {
-  World world = uploads_world(size);
+  World world;
   world.name = "payloads";
-  world.about = "a writer whose entries have their payload in an object, and a sweeper that opens from a checkpoint";
-  world.roles = {world.roles[0], collector('C')};
-  world.roles[1].may_be_killed = true;
-  world.names_are_in_slots = true;
-  world.boundaries = size == Size::large ? 1 : 0;
-  world.kills = 1;
+  world.about = "a writer whose entry has its payload in an object, and another that only competes, and collects";
+  world.times = adopting_times_of(size);
+  world.roles = {writer('A', 1), writer('B', 1)};
+  world.roles[0].edits = 1;
+  world.roles[1].collects = true;
+  world.slots = 2;
+  world.boundaries = 1;
+  world.uploads = size == Size::large ? 2 : 1;
+  world.uploads_are = Uploads::payloads;
   return world;
 }
 
@@ -104,182 +179,150 @@ World openings_world(Size size) {
   World world;
   world.name = "openings";
   world.about = "a reader that opens slowly, with listings that are no snapshot, tails, and answers looked at late";
-  world.roles = {writer('A', 2), collector('C'), Role{.name = 'R'}};
+  world.times = kShort;
+  world.roles = {writer('A', 2), Role{.name = 'R'}};
+  world.roles[0].collects = true;
   world.slots = 2;
   world.boundaries = 1;
   world.slow_listing = true;
   world.answers_are_held = true;
-  world.times = Times{.window = 0, .sitting = 0, .grace = 1, .half = 0, .adopt = 0};
-  if (size != Size::tiny) world.tails = true;
+  world.tails = true;
+  if (size != Size::tiny) {
+    world.roles.push_back(collector('C'));
+    world.roles[0].collects = false;
+  }
   if (size == Size::large) {
     world.roles[0].transactions = 3;
     world.slots = 3;
-    world.boundaries = 2;
   }
+  return world;
+}
+
+// The smallest that has both a writer and something to collect.
+World simple_world() {
+  World world;
+  world.name = "simple";
+  world.about = "a writer and a collector";
+  world.times = kShort;
+  world.roles = {writer('A', 2), collector('C')};
+  world.slots = 2;
+  world.boundaries = 1;
   return world;
 }
 
 }  // namespace
 
+const char* size_name(Size size) {
+  switch (size) {
+    case Size::tiny:
+      return "tiny";
+    case Size::small:
+      return "small";
+    case Size::large:
+      break;
+  }
+  return "large";
+}
+
 std::vector<World> worlds(Size size) {
-  return {writers_world(size), collectors_world(size), copies_world(size),
-          uploads_world(size), payloads_world(size),   openings_world(size)};
+  return {writers_world(size), kills_world(size),   rechecks_world(size), months_world(size),   collectors_world(size),
+          copies_world(size),  uploads_world(size), runs_world(size),     payloads_world(size), openings_world(size)};
 }
 
 World broken_world(Broken broken) {
-  World world;
+  World world = simple_world();
   switch (broken) {
     case Broken::signs_with_true_time:
     case Broken::no_reader_rule:
     case Broken::own_clock:
+    case Broken::no_session_row:
+    case Broken::row_without_opening_anew:
+    case Broken::deletes_early:
+    case Broken::boundary_is_removed:
+    case Broken::checkpoint_not_read_back:
+    case Broken::checkpoint_not_held:
+    case Broken::count:
+      break;
     case Broken::grace_too_short:
+      world.times = {.window = 1, .sitting = 0, .grace = 1, .half = 0, .adopt = 0, .payload = 1, .reader = 1};
+      break;
     case Broken::half_too_long:
+      world.times.half = world.times.grace;
+      break;
+    case Broken::seen_by_first_answer:
+      world.times = {.window = 0, .sitting = 1, .grace = 2, .half = 0, .adopt = 0, .payload = 0, .reader = 2};
+      break;
     case Broken::trusts_time_out:
     case Broken::trusts_absence:
     case Broken::trusts_refusal:
-    case Broken::no_session_row:
-    case Broken::deletes_early:
-      world = writers_world(Size::small);
+    case Broken::row_forgets_attempt:
+      world.deadlines = 2;
+      break;
+    case Broken::expired_row_is_none:
+      world = months_world(Size::small);
       break;
     case Broken::one_nonce:
     case Broken::row_without_nonce:
-      world = copies_world(Size::small);
+      world = copies_world(Size::tiny);
+      world.slots = 3;
+      break;
+    case Broken::keeps_session:
+      world = copies_world(Size::tiny);
+      world.slots = 3;
+      world.deadlines = 2;
+      world.requests = 9;
       break;
     case Broken::second_collector_does_not_wait:
-    case Broken::boundary_is_removed:
+      world.roles = {writer('A', 2), collector('C'), collector('D')};
+      break;
     case Broken::walk_stops:
-    case Broken::checkpoint_not_read_back:
-      world = collectors_world(Size::small);
+      world.roles = {writer('A', 2), Role{.name = 'R'}};
+      world.roles[0].collects = true;
+      world.boundaries = 2;
+      break;
+    case Broken::boundary_below_checkpoint:
+      world.roles = {writer('A', 3), collector('C')};
+      world.roles[0].collects = true;
+      world.slots = 3;
+      world.boundaries = 2;
       break;
     case Broken::number_without_slot:
     case Broken::tail_with_gap:
-    case Broken::row_of_any_checkpoint:
       world = openings_world(Size::small);
       break;
+    case Broken::rechecks_collected_slot:
+      world = rechecks_world(Size::tiny);
+      break;
     case Broken::adopts_old:
-    case Broken::adopts_too_long:
     case Broken::age_checked_once:
     case Broken::age_from_answer:
-    case Broken::deletes_after_failure:
+    case Broken::age_from_last_put:
     case Broken::tail_before_listing:
-      world = uploads_world(Size::small);
+    case Broken::dooms_all_removed:
+    case Broken::forgets_graveyard:
+      world = runs_world(Size::tiny);
       break;
-    case Broken::names_since_checkpoint:
-    case Broken::count:
-      world = payloads_world(Size::small);
+    case Broken::adopts_too_long:
+      world = runs_world(Size::tiny);
+      ++world.times.adopt;
+      break;
+    case Broken::deletes_after_failure:
+      world = uploads_world(Size::tiny);
+      break;
+    case Broken::payloads_swept_by_name:
+      world = payloads_world(Size::tiny);
+      world.roles = {writer('A', 2), collector('C')};
+      world.roles[0].edits = 1;
+      world.roles[1].may_be_killed = true;
+      world.kills = 1;
+      break;
+    case Broken::payloads_swept_young:
+      world = payloads_world(Size::tiny);
+      world.times = {.window = 1, .sitting = 0, .grace = 2, .half = 1, .adopt = 0, .payload = 0, .reader = 2};
       break;
   }
   world.broken.set(static_cast<std::size_t>(broken));
-  if (broken == Broken::grace_too_short) --world.times.grace;
-  if (broken == Broken::half_too_long) ++world.times.half;
-  if (broken == Broken::adopts_too_long) ++world.times.adopt;
   return world;
-}
-
-const char* broken_name(Broken broken) {
-  static constexpr const char* kNames[] = {
-      "signs_with_true_time",
-      "no_reader_rule",
-      "own_clock",
-      "grace_too_short",
-      "half_too_long",
-      "trusts_time_out",
-      "trusts_absence",
-      "trusts_refusal",
-      "no_session_row",
-      "row_of_any_checkpoint",
-      "one_nonce",
-      "row_without_nonce",
-      "deletes_early",
-      "second_collector_does_not_wait",
-      "boundary_is_removed",
-      "walk_stops",
-      "number_without_slot",
-      "checkpoint_not_read_back",
-      "tail_with_gap",
-      "adopts_old",
-      "adopts_too_long",
-      "age_checked_once",
-      "age_from_answer",
-      "deletes_after_failure",
-      "tail_before_listing",
-      "names_since_checkpoint",
-  };
-  static_assert(std::size(kNames) == static_cast<std::size_t>(Broken::count));
-  return kNames[static_cast<std::size_t>(broken)];
-}
-
-const char* broken_means(Broken broken) {
-  static constexpr const char* kMeanings[] = {
-      "puts are signed with the true time, not with the date of the confirmation",
-      "what is read counts without a confirmation of the boundary",
-      "the age of a confirmation is measured by a clock that stands still while the machine does",
-      "the grace period is one step too short",
-      "answers count one step too long after the confirmation",
-      "a put that was not answered by the deadline is reported as never to be",
-      "a slot that is empty after a put was not answered proves that it never will be",
-      "an answer that says \"not done\" to one copy of a put is taken for the fate of all",
-      "the checkpoint has no row for a session's last commit",
-      "the session's row is looked up in whatever checkpoint is at hand",
-      "a process has one nonce for all its attempts",
-      "the session's row has the sequence, but nothing that tells two attempts with the same one apart",
-      "slots are deleted as soon as the boundary is there",
-      "a second collector takes the boundary's existence for the end of the grace period",
-      "the boundary is removed after its slots",
-      "a process that finds the next boundary does not ask for the one after it",
-      "a boundary's number is taken from a checkpoint's name, and its slot is not read",
-      "a boundary names a checkpoint that was not read back",
-      "a tail is used that begins after the checkpoint",
-      "entries name uploads of any age",
-      "entries name uploads that are one step too old",
-      "the age of the upload is checked when the attempt begins, and not for each signature",
-      "the age of an upload counts from the answer to its put",
-      "a writer whose commit failed deletes its upload",
-      "the sweeper does not read the log between its LIST and its DELETE",
-      "the sweeper knows the names in the slots that it has read since its checkpoint",
-  };
-  static_assert(std::size(kMeanings) == static_cast<std::size_t>(Broken::count));
-  return kMeanings[static_cast<std::size_t>(broken)];
-}
-
-World slot_times_world(const Times& times) {
-  World world;
-  world.name = "times of slots";
-  world.roles = {writer('A', 1), writer('B', 1), collector('C')};
-  world.slots = 1;
-  world.boundaries = 1;
-  world.twins = 0;
-  world.times = times;
-  return world;
-}
-
-World answer_times_world(const Times& times) {
-  World world = slot_times_world(times);
-  world.name = "times of answers";
-  world.roles = {writer('A', 1), collector('C')};
-  world.twins = -1;
-  return world;
-}
-
-World upload_times_world(const Times& times) {
-  World world;
-  world.name = "times of uploads";
-  world.roles = {writer('A', 1), collector('C')};
-  world.roles[0].names_uploads = true;
-  world.slots = 1;
-  world.uploads = 1;
-  world.times = times;
-  return world;
-}
-
-bool slot_times_suffice(const Times& times) {
-  return times.window + times.sitting + 2 * times.skew < times.grace;
-}
-bool answer_times_suffice(const Times& times) {
-  return times.half + 2 * times.skew < times.grace;
-}
-bool upload_times_suffice(const Times& times) {
-  return times.adopt + times.window + times.sitting + 2 * times.skew <= times.grace;
 }
 
 }  // namespace ingot::bucket_model
