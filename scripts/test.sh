@@ -94,8 +94,8 @@ probes_are_reached() {
 # A seed does the same in every build: gcc for release, gcc with sanitizers, clang for debugging.
 hashes() {
   local scenario
-  for scenario in log engine; do
-    "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 40 --jobs "$jobs" --hashes 2>/dev/null |
+  for scenario in log bucket-log engine engine-bucket; do
+    "build/$1/simulator/ingot-simulator" --scenario "$scenario" --first-seed 100 --seeds 20 --jobs "$jobs" --hashes 2>/dev/null |
       grep -E '^[0-9]+ [0-9a-f]{16}$' | sort -n | sed "s/^/$scenario /"
   done
 }
@@ -107,6 +107,21 @@ traces_are_the_same() {
     diff "$logs/hashes-release" "$logs/hashes-$build" || return 1
   done
 }
+
+# A real S3 server for the tests that want one; it is gone when this script is, however it ends.
+stop_ceph() {
+  scripts/ceph.sh stop "$ceph" >/dev/null 2>&1 || true
+  rm -rf "$ceph"
+}
+ceph=$(mktemp -d)
+trap stop_ceph EXIT
+if { scripts/install-dependencies.sh ceph && scripts/ceph.sh start "$ceph" --while $$; } >"$logs/ceph.log" 2>&1; then
+  eval "$(scripts/ceph.sh env "$ceph" | grep INGOT_TEST)"
+else
+  tail -n 5 "$logs/ceph.log"
+  summary+=("*** NOT TESTED against a real S3 server: Ceph could not be installed or started ($logs/ceph.log)")
+  printf '%s\n' "${summary[-1]}"
+fi
 
 export INGOT_PROBES="$PWD/$logs/probes"
 rm -f "$INGOT_PROBES"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/hash.h"
 #include "memory.h"
 
 namespace ingot::simulator {
@@ -133,11 +132,20 @@ void Bucket::befall(Fault fault, Chance& dice, Course& course) {
     case Fault::outage:
       outage_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
       return;
+    case Fault::no_connection:
+      no_connection_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
+      return;
+    case Fault::wrong_date: {
+      const auto apart = std::chrono::seconds(dice.magnitude(10 * 60, 72 * 3600));
+      course.skew = coin ? apart : -apart;
+      break;
+    }
     case Fault::expired_credentials:
       expiry_ = {scheduler_.time() + draw_duration(dice, kSecond, kHour), only};
       return;
     case Fault::stall:
       course.stall = draw_duration(dice, kMinute, 72 * kHour);
+      course.stall_freezes = dice.one_in(2);
       course.stalls_first = coin;
       break;
     default:
@@ -153,6 +161,12 @@ void Bucket::befall_by_period(Chance& dice, Course& course) {
     course.arrives = dice.one_in(16);  // a way there, and none back
     course.is_silent = true;
     struck(Fault::outage);
+  } else if (no_connection_.covers(sender, now)) {
+    course.arrives = course.is_silent = false;
+    course.again.reset();
+    course.inside = course.back = base::Duration(kMillisecond);
+    course.instead = {Outcome::unsent, "connection refused"};
+    struck(Fault::no_connection);
   } else if (expiry_.covers(sender, now)) {
     course.arrives = false;
     course.again.reset();  // a copy has the same credentials
@@ -166,8 +180,10 @@ void Bucket::befall_by_period(Chance& dice, Course& course) {
   }
 }
 
-void Bucket::stand_still(base::Duration duration) {
-  scheduler_.pause(*scheduler_.current_process(), duration);
+void Bucket::stand_still(const Course& course) {
+  const base::Duration duration = course.stall;
+  Process& process = *scheduler_.current_process();
+  course.stall_freezes ? scheduler_.freeze(process, duration) : scheduler_.pause(process, duration);
   scheduler_.sleep_for(duration);
 }
 
@@ -210,25 +226,31 @@ const Bucket::Reply& Bucket::send(const Ask& ask) {
   request.continuation = ask.continuation;
   request.range = ask.range;
   request.signed_at = ask.signed_at.value_or(date());
+  request.id = ask.id;
+  request.number = ask.number;
+  if (ask.tags != nullptr) request.tags = *ask.tags;
   return fly(number, ask.deadline);
 }
 
 // What is on the stack here may be abandoned at any wait, so it owns nothing.
 const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
-  static constexpr const char* kNames[] = {"create", "replace", "get", "list", "remove"};
+  static constexpr const char* kNames[] = {"create", "replace", "get",    "list",  "remove",
+                                           "begin",  "part",    "finish", "abort", "list uploads"};
   Flight& flight = flights_.at(number);
   Request& request = flight.request;
+  deadline = scheduler_.in_world(deadline);
   if (deadline == base::kNever) scheduler_.fail("a request without a deadline: " + request.key);
   const bool is_prefix = request.key.empty() || request.key.ends_with('/');
-  if (request.verb == Verb::list ? !is_prefix : !is_key(request.key)) scheduler_.fail("not a key: " + request.key);
+  if (request.lists() ? !is_prefix : !is_key(request.key)) scheduler_.fail("not a key: " + request.key);
   scheduler_.step();
   scheduler_.trace().event(kNames[static_cast<int>(request.verb)], number, request.bytes.size(), request.key);
   ++scheduler_.report().bucket_requests;
+  count(request);
 
   const Course course = draw_course(request);
   request.page_max = course.page_max;
   const bool stalls = course.stall > base::Duration::zero();
-  if (stalls && course.stalls_first) stand_still(course.stall);
+  if (stalls && course.stalls_first) stand_still(course);
   const base::Instant arrives = scheduler_.time() + course.there;
   const base::Instant handled = arrives + course.inside;
   base::Instant answered = handled + course.back;
@@ -238,7 +260,7 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
     deliver(number, course.again_from_the_wire ? later : arrives, later, course.again_answers);
     if (course.again_answers) answered = later + course.back;
   }
-  if (stalls && !course.stalls_first) stand_still(course.stall);
+  if (stalls && !course.stalls_first) stand_still(course);
   const base::Instant until = course.is_silent ? deadline : std::min(deadline, answered);
   if (scheduler_.time() < until) scheduler_.sleep_for(until - scheduler_.time());
   settle();
@@ -250,13 +272,44 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
     got.outcome = course.instead->outcome;
     got.why = course.instead->why;
     got.retry_after = course.instead->retry_after;
-    if (got.outcome != Outcome::unanswered) got.date = date_at(handled);
+    if (got.outcome != Outcome::unanswered && got.outcome != Outcome::unsent) got.date = date_at(handled);
   }
   Answer& said = flight.reply->got;
   if (said.date.has_value()) *said.date -= course.skew;
+  count(flight.reply->got);
   scheduler_.trace().event("answer", number, static_cast<std::uint64_t>(said.outcome));
   flight.reply->flight = number;
   return *flight.reply;
+}
+
+void Bucket::count(const Request& request) {
+  switch (request.verb) {
+    case Verb::create:
+    case Verb::replace:
+    case Verb::begin:
+    case Verb::part:
+    case Verb::finish:
+      ++counts_.puts;
+      break;
+    case Verb::get:
+      ++counts_.gets;
+      break;
+    case Verb::list:
+    case Verb::list_uploads:
+      ++counts_.lists;
+      break;
+    case Verb::remove:
+    case Verb::abort:
+      ++counts_.removes;
+      break;
+  }
+  counts_.bytes_sent += request.bytes.size();
+}
+
+void Bucket::count(const storage::Got& got) {
+  counts_.bytes_received += got.bytes.size();
+  if (got.outcome == Outcome::failed || got.outcome == Outcome::unanswered) ++counts_.undecided;
+  if (got.outcome == Outcome::throttled) ++counts_.throttled;
 }
 
 void Bucket::land(std::uint64_t number) {
@@ -276,57 +329,6 @@ void Bucket::settle() {
     if (delivery.answers) flight.reply = std::move(reply);
     if (--flight.deliveries == 0 && flight.sender == nullptr) flights_.erase(at);
   }
-}
-
-// The server.
-
-Bucket::Reply Bucket::handle(const Request& request, base::Instant arrived, base::Instant now) {
-  Reply reply;
-  storage::Got& got = reply.got;
-  got.date = date_at(now);
-  const auto say = [&got](Outcome outcome, const char* why) {
-    got.outcome = outcome;
-    got.why = why;
-  };
-  say(Outcome::done, "");
-  const auto found = objects_.find(request.key);
-  if (std::chrono::abs(date_at(arrived) - request.signed_at) > storage::kSignatureWindow) {
-    say(Outcome::too_late, "403 RequestTimeTooSkewed");
-  } else if (request.verb == Verb::create && found != objects_.end() && !ignores_conditions_) {
-    say(Outcome::exists, "412 PreconditionFailed");
-  } else if (request.verb == Verb::create || request.verb == Verb::replace) {
-    objects_.insert_or_assign(request.key, Object{request.bytes, date_at(now)});
-  } else if (request.verb == Verb::remove) {
-    objects_.erase(request.key);
-  } else if (request.verb == Verb::list) {
-    handle_list(request, reply);
-  } else if (found == objects_.end()) {
-    say(hides_absence_ ? Outcome::refused : Outcome::absent, hides_absence_ ? "403 AccessDenied" : "404 NoSuchKey");
-  } else if (const std::string& bytes = found->second.bytes; request.range.offset < bytes.size()) {
-    got.bytes = bytes.substr(request.range.offset, request.range.bytes);
-    got.object_bytes = bytes.size();
-  }
-  return reply;
-}
-
-// In the order of a hash of the keys: no order to anybody, but pages do not miss what was there all along. A
-// continuation is the hash and the key of the last object before it.
-void Bucket::handle_list(const Request& request, Reply& reply) const {
-  std::pair<std::uint64_t, std::string> last{0, ""};
-  if (!request.continuation.empty()) {
-    const std::size_t space = request.continuation.find(' ');
-    last = {std::stoull(request.continuation.substr(0, space)), request.continuation.substr(space + 1)};
-  }
-  std::map<std::pair<std::uint64_t, std::string>, const Object*> found;
-  for (auto at = objects_.lower_bound(request.key); at != objects_.end() && at->first.starts_with(request.key); ++at) {
-    found.emplace(std::pair(base::hash64(at->first, listing_seed_), at->first), &at->second);
-  }
-  auto at = found.upper_bound(last);
-  for (; at != found.end() && reply.objects.size() < request.page_max; ++at) {
-    reply.objects.push_back({at->first.second, at->second->bytes.size(), at->second->modified});
-    last = at->first;
-  }
-  if (at != found.end()) reply.continuation = std::to_string(last.first) + " " + last.second;
 }
 
 // The calls. What they return belongs to the process, all else to the host.
@@ -364,6 +366,46 @@ Answer Bucket::remove(std::string_view key, base::Instant deadline) {
   return answer;
 }
 
+storage::Upload Bucket::begin_upload(std::string_view key, base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::begin, .key = key, .deadline = deadline});
+  storage::Upload upload{reply.got, reply.name};
+  land(reply.flight);
+  return upload;
+}
+
+storage::Part Bucket::put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                               base::Instant deadline) {
+  const Reply& reply =
+      send({.verb = Verb::part, .key = key, .deadline = deadline, .bytes = bytes, .id = id, .number = number});
+  storage::Part part{reply.got, reply.name};
+  land(reply.flight);
+  return part;
+}
+
+Answer Bucket::finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                             base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::finish, .key = key, .deadline = deadline, .id = id, .tags = &tags});
+  Answer answer = reply.got;
+  land(reply.flight);
+  return answer;
+}
+
+Answer Bucket::abort_upload(std::string_view key, std::string_view id, base::Instant deadline) {
+  const Reply& reply = send({.verb = Verb::abort, .key = key, .deadline = deadline, .id = id});
+  Answer answer = reply.got;
+  land(reply.flight);
+  return answer;
+}
+
+storage::OpenUploads Bucket::list_uploads(std::string_view prefix, std::string_view continuation,
+                                          base::Instant deadline) {
+  const Reply& reply =
+      send({.verb = Verb::list_uploads, .key = prefix, .deadline = deadline, .continuation = continuation});
+  storage::OpenUploads open{reply.got, reply.uploads, reply.continuation};
+  land(reply.flight);
+  return open;
+}
+
 // For scenarios.
 
 std::vector<std::string> Bucket::keys() {
@@ -387,23 +429,12 @@ std::size_t Bucket::under_way() {
   return deliveries_.size();
 }
 
-storage::Upload Bucket::begin_upload(std::string_view /*key*/, base::Instant /*deadline*/) {
-  return {{storage::Outcome::refused, {}, {}, "501"}, {}};
-}
-storage::Part Bucket::put_part(std::string_view /*key*/, std::string_view /*id*/, std::uint32_t /*number*/,
-                               std::string_view /*bytes*/, base::Instant /*deadline*/) {
-  return {{storage::Outcome::refused, {}, {}, "501"}, {}};
-}
-storage::Answer Bucket::finish_upload(std::string_view /*key*/, std::string_view /*id*/,
-                                      const std::vector<std::string>& /*tags*/, base::Instant /*deadline*/) {
-  return {storage::Outcome::refused, {}, {}, "501"};
-}
-storage::Answer Bucket::abort_upload(std::string_view /*key*/, std::string_view /*id*/, base::Instant /*deadline*/) {
-  return {storage::Outcome::refused, {}, {}, "501"};
-}
-storage::OpenUploads Bucket::list_uploads(std::string_view /*prefix*/, std::string_view /*continuation*/,
-                                          base::Instant /*deadline*/) {
-  return {{storage::Outcome::refused, {}, {}, "501"}, {}, {}};
+std::vector<storage::OpenUpload> Bucket::open_uploads() {
+  HostMemory host;
+  settle();
+  std::vector<storage::OpenUpload> open;
+  for (const auto& [id, upload] : uploads_) open.push_back({upload.key, id, upload.begun});
+  return open;
 }
 
 }  // namespace ingot::simulator

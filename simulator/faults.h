@@ -51,6 +51,8 @@ namespace ingot::simulator {
   X(truncated, "truncated body")                /* of a get */                                               \
   X(stale_connection, "stale connection")       /* reset at once; mostly not applied */                      \
   X(outage, "outage")                           /* no answer for seconds to hours, for one process or all */ \
+  X(no_connection, "no connection")             /* nothing can be sent for a while, by one process or all */ \
+  X(wrong_date, "wrong date")                   /* an answer whose Date is minutes to days off */            \
   X(expired_credentials, "expired credentials") /* 403 for a while, for one process or all */                \
   X(stall, "stall around a request")            /* its process stands still for minutes to days */           \
   /* and not by chance of a request */                                                                       \

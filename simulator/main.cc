@@ -19,7 +19,7 @@ constexpr const char kUsage[] =
     "  --first-seed A   the first seed (0)\n"
     "  --seeds N        how many (1000; with --hours: as many as there is time for)\n"
     "  --hours H        how long at most, all scenarios together, as 0.5\n"
-    "  --scenario S     log or engine (both)\n"
+    "  --scenario S     log, bucket-log or engine (all)\n"
     "  --jobs J         worker processes (1)\n"
     "  --trace          print each step; one job\n"
     "  --leave-out LIST leave these things out of each seed, as a shortened failure says\n"

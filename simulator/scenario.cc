@@ -11,6 +11,8 @@ namespace {
 
 constexpr Scenario kScenarios[] = {
     {"log", "several processes append to, read, wait for and reopen one log on one disk", &run_log_scenario},
+    {"bucket-log", "processes on many machines append to, read, collect and reopen one log in one bucket",
+     &run_bucket_log_scenario},
     {"engine", "several processes commit to, read, upkeep and reopen one store on one disk", &run_engine_scenario},
     {"engine-bucket", "processes of several machines commit to, read, upkeep and reopen one store in one bucket",
      &run_engine_bucket_scenario},

@@ -107,7 +107,8 @@ struct SnapshotOptions {
 
 struct CopyProgress {
   std::uint64_t bytes_done = 0;
-  std::uint64_t bytes_total = 0;
+  std::uint64_t bytes_total = 0;  ///< an estimate, until the end
+  std::uint64_t bytes_found = 0;  ///< of a copy that goes on where it was interrupted: what was there already
 };
 
 /// An open store. Safe from any thread. Movable; the destructor closes it, and transactions and snapshots must be gone
@@ -154,12 +155,15 @@ class Store {
   /// Names of the spaces that hold anything, sorted by bytes. Costs a seek for each.
   [[nodiscard]] std::vector<std::string> spaces() const;
 
-  /// Copies the store as of now into `directory`, which must not exist yet (or be what an interrupted copy left),
-  /// while it is being written. The copy is a store like any other; restoring is opening it. Verified as it is read.
-  /// `progress` is called about once a MiB; an exception from it ends the copy, which can be begun again.
-  ///   throws   invalid_argument: the directory holds other files, or can't hold a store.  unavailable: it can't be
-  ///            written.  corrupt: something can't be read.  expired: only if this store is open read-only
-  void copy(const std::string& directory, const std::function<void(const CopyProgress&)>& progress = {}) const;
+  /// Copies the store to `where`, while it is being written: a directory that does not exist yet, is empty, or is what
+  /// an interrupted copy left. The copy is as of one moment after this call began, and a store like any other;
+  /// restoring is opening it. Every byte is verified, and healed if need be. Killed or failed at any moment, the same
+  /// call goes on: what is there is verified, and not transferred again.
+  ///   progress  is called about once a MiB; an exception from it ends the copy, which can go on later
+  ///   throws    invalid_argument: there are other files, or a store, or it can't hold one.  unavailable: it can't be
+  ///             written, or not now.  corrupt: something can't be read.  expired: this store is open read-only, and
+  ///             writers removed files faster than they could be copied
+  void copy(const std::string& where, const std::function<void(const CopyProgress&)>& progress = {}) const;
 
   /// Reads every byte of the store and verifies it; heals what it can (read-only: in memory only). Damage is reported,
   /// not thrown. `progress` counts bytes of runs.

@@ -595,7 +595,7 @@ std::string objects_left(EngineWorld& shared) {
     if (name == "runs") most = 8;
     if (count > most) wrong = std::to_string(count) + " objects are left under " + name + "/";
   }
-  const std::size_t uploads = 0;
+  const std::size_t uploads = shared.world.bucket.open_uploads().size();
   if (uploads != 0) wrong = std::to_string(uploads) + " uploads are left";
   return wrong;
 }

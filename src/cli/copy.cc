@@ -1,9 +1,22 @@
 // copy, check: the verbs that read every byte.
+#include <utility>
+
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/verb.h"
 
 namespace ingot::cli {
+
+namespace {
+
+struct Interrupted {};
+
+// "812 MiB of 934 MiB"
+std::string part_text(std::uint64_t part, std::uint64_t whole) {
+  return bytes_text(part) + " of " + bytes_text(whole);
+}
+
+}  // namespace
 
 Exit run_copy(Context& context) {
   const bool both = context.argument_count() == 2;
@@ -13,17 +26,43 @@ Exit run_copy(Context& context) {
   const std::string from = both ? context.argument(0) : context.where();
   const std::string& to = context.argument(both ? 1 : 0);
   const Store store = open_store(from, context.arguments.has("salvage") ? Access::salvage : Access::read);
+  note_signals();
   Progress progress;
-  std::uint64_t bytes = 0;
-  store.copy(to, [&](const CopyProgress& copied) {
-    bytes = copied.bytes_done;
-    if (progress.due()) progress.show("copying  " + share_text(copied.bytes_done, copied.bytes_total));
-  });
+  CopyProgress last;
+  bool told = false;
+  try {
+    store.copy(to, [&](const CopyProgress& copied) {
+      last = copied;
+      // What is there is verified first; what goes beyond it is copied now.
+      const bool verifying = copied.bytes_found == copied.bytes_done;
+      const bool whole = copied.bytes_done == copied.bytes_total;
+      if (copied.bytes_found > 0 && (!verifying || whole) && !std::exchange(told, true)) {
+        progress.clear();
+        say("It goes on with a copy that was interrupted: " + part_text(copied.bytes_found, copied.bytes_total) +
+            " are there.");
+      }
+      if (progress.due()) {
+        progress.show((verifying && copied.bytes_found > 0 ? "verifying what is there  " : "copying  ") +
+                      share_text(copied.bytes_done, copied.bytes_total));
+      }
+      if (signal_received() && !whole) throw Interrupted{};
+    });
+  } catch (const Interrupted&) {
+    progress.clear();
+    say("Interrupted: " + part_text(last.bytes_done, last.bytes_total) +
+        " are there. The same command goes on with it.");
+    return Exit::interrupted;
+  }
   progress.clear();
   if (context.json) {
-    context.output.line(JsonObject().add("from", from).add("to", to).add("bytes", bytes).finish());
+    context.output.line(JsonObject()
+                            .add("from", from)
+                            .add("to", to)
+                            .add("bytes", last.bytes_done)
+                            .add("found", last.bytes_found)
+                            .finish());
   } else {
-    say("Copied " + from + " to " + to + ", " + bytes_text(bytes) + ", verified.");
+    say("Copied " + from + " to " + to + ", " + bytes_text(last.bytes_done) + ", verified.");
   }
   return salvaged(context, store, Exit::done);
 }

@@ -156,7 +156,9 @@ const std::vector<Verb>& verbs() {
        "[FROM] TO",
        "Copies a store, verified, while it is in use",
        "Into a directory that does not exist yet. The copy is a store: to restore it,\n"
-       "open it. An interrupted copy is begun again by the same command.\n"
+       "open it. If it is interrupted, or fails, the same command goes on with it: what is\n"
+       "there already is verified, and not transferred again. Exit status 130: interrupted\n"
+       "by a signal.\n"
        "With --salvage also a store that is damaged beyond healing: what can't be read is\n"
        "named on stderr and left out; the exit status is then 1.\n",
        "ingot copy data backup/2024-06-01\n"

@@ -117,8 +117,11 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
   const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
   if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
   for (const storage::ListedObject& object : listing.objects) {
-    if (object.key == log::kStoreKey) return;  // made between the two looks
     if (object.key.starts_with("probe/")) continue;
+    // Somebody's who has made it meanwhile, most likely.
+    const storage::Got store = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
+    if (store.outcome == Outcome::done) return;
+    if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
                                             "\") and no store. Give a prefix of its own, as s3://bucket/app.");
   }

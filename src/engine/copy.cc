@@ -1,113 +1,247 @@
 #include "engine/copy.h"
 
-#include <cerrno>
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/random.h"
-#include "base/time.h"
+#include "base/testing.h"
 #include "engine/checkpoint.h"
+#include "engine/flush.h"
 #include "engine/merged_view.h"
-#include "engine/place.h"
 #include "engine/run_output.h"
-#include "engine/store_header.h"
 #include "ingot/error.h"
 
 namespace ingot::engine {
 
 namespace {
 
-// An empty directory, or one that an interrupted copy left, made empty again.
-void require_target(storage::Directory& target, const std::string& where) {
-  std::vector<std::string> names;
-  if (const storage::IoError error = target.list("", names))
-    throw Error(ErrorCode::unavailable, where + ": " + error.text());
-  bool marked = false;
-  bool whole = false;
-  for (const std::string& name : names) {
-    marked |= name == kCopyingMark;
-    whole |= name == "store";
+// How often a newer snapshot is taken: each time the copy has come nearer to the end.
+constexpr int kSnapshotsMax = 100;
+constexpr std::uint64_t kReportBytes = 1 << 20;
+
+// Removed unless it was finished.
+class NewFile {
+ public:
+  NewFile(storage::Directory& directory, std::string path) : directory_(directory), path_(std::move(path)) {}
+  ~NewFile() {
+    if (file_ == nullptr) return;
+    file_.reset();
+    (void)directory_.remove(path_).code();
   }
-  if (whole && !marked) {
-    throw Error(ErrorCode::invalid_argument, "copy to " + where +
-                                                 ": a store is there already. If a copy to it was killed: it was whole "
-                                                 "by then. Name a directory that does not exist yet.");
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  storage::IoError begin() { return directory_.open(path_, storage::OpenMode::create, file_); }
+  storage::IoError append(std::string_view bytes) {
+    const std::uint64_t at = std::exchange(bytes_, bytes_ + bytes.size());
+    return file_->write_at(at, bytes);
   }
-  if (!names.empty() && !marked) {
-    throw Error(ErrorCode::invalid_argument,
-                "copy to " + where + ": the directory is not empty. Name one that does not exist yet.");
+  storage::IoError finish() {
+    const storage::IoError error = base::broken(base::Break::run_skip_sync) ? storage::IoError() : file_->sync();
+    if (!error) file_.reset();
+    return error;
   }
-  if (marked) (void)target.remove("store").code();  // first: without it nothing of the rest is a store's
-  for (const std::string_view folder : {"log", "runs", "checkpoints"}) {
-    std::vector<std::string> files;
-    if (target.list(folder, files)) continue;
-    for (const std::string& file : files) (void)target.remove(std::string(folder) + "/" + file).code();
+
+ private:
+  storage::Directory& directory_;
+  const std::string path_;
+  std::unique_ptr<storage::File> file_;
+  std::uint64_t bytes_ = 0;
+};
+
+class StoreCopy {
+ public:
+  StoreCopy(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress)
+      : engine_(engine), target_(target), progress_(progress) {}
+
+  // Throws `expired` if the snapshot's files are gone.
+  void copy(const HeldView& held) {
+    const State& state = *held.state;
+    std::vector<std::shared_ptr<Memtable>> memtables = state.sealed;
+    memtables.insert(memtables.begin(), state.active);
+    Checkpoint checkpoint;
+    checkpoint.edit_number = state.edit_number + 1;
+    checkpoint.floor = held.version;
+    checkpoint.floor_time_micros = held.time_micros;
+    checkpoint.start.segment = 1;
+    checkpoint.start.version = held.version;
+    checkpoint.start.time_micros = held.time_micros;
+    checkpoint.start.link.low = base::random_u64();
+    checkpoint.start.link.high = base::random_u64();
+
+    figures_ = {};
+    for (const auto& memtable : memtables) figures_.total += memtable->memory_bytes();
+    for (const SortedRun& sorted : state.sorted_runs) {
+      for (const auto& file : sorted.files)
+        figures_.total += engine_.options().salvage ? file->summary().data_bytes : file->summary().file_bytes;
+    }
+    CheckpointSortedRun newest;
+    newest.id = checkpoint.edit_number;
+    if (engine_.options().salvage) {
+      target_.drop_others({});
+      newest.files = copy_records(held);
+    } else {
+      find_what_is_there(state);
+      // The oldest first: they change least, should a newer snapshot be needed.
+      for (auto sorted = state.sorted_runs.rbegin(); sorted != state.sorted_runs.rend(); ++sorted) {
+        CheckpointSortedRun entry;
+        entry.id = sorted->id;
+        for (const auto& file : sorted->files) copy_run(file, entry.files);
+        checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(entry));
+      }
+      newest.files = copy_memtables(held, memtables);
+    }
+    if (!newest.files.empty()) checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(newest));
+    engine_.require_open();
+    target_.finish(checkpoint);
+    figures_.done += std::exchange(untold_, 0);
+    figures_.total = figures_.done;
+    progress_(figures_);
   }
-}
+
+ private:
+  void require(const storage::IoError& error, const std::string& path) const {
+    if (error) throw OutputFailed(target_.files().where() + "/" + path + ": " + error.text());
+  }
+
+  void tell(std::uint64_t bytes) {
+    figures_.done += bytes;
+    figures_.total = std::max(figures_.total, figures_.done);
+    engine_.require_open();
+    progress_(figures_);
+  }
+  // The same, about once a MiB.
+  void tell_some(std::uint64_t bytes) {
+    untold_ += bytes;
+    if (untold_ >= kReportBytes) tell(std::exchange(untold_, 0));
+  }
+
+  void find_what_is_there(const State& state) {
+    std::vector<std::string_view> names;
+    for (const SortedRun& sorted : state.sorted_runs) {
+      for (const auto& file : sorted.files) names.emplace_back(file->summary().name);
+    }
+    std::sort(names.begin(), names.end());
+    target_.drop_others(names);
+    for (const SortedRun& sorted : state.sorted_runs) {
+      for (const auto& file : sorted.files) {
+        const runs::RunSummary& summary = file->summary();
+        auto there = there_.find(summary.name);
+        if (there == there_.end() && target_.has(summary)) there = there_.emplace(summary.name, true).first;
+        if (there == there_.end()) continue;
+        if (there->second) figures_.found += summary.file_bytes;
+        tell(summary.file_bytes);
+      }
+    }
+  }
+
+  void copy_run(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
+    const runs::RunSummary& summary = run->summary();
+    if (!there_.contains(summary.name)) {
+      if (copy_bytes(*run) == runs::Passed::damaged) return rewrite(run, files);
+    }
+    files.push_back(summary);
+  }
+
+  runs::Passed copy_bytes(const runs::Run& run) {
+    const std::string path = run_path(run.summary().name);
+    NewFile file(target_.files(), path);
+    require(file.begin(), path);
+    const std::uint64_t before = figures_.done;
+    std::uint64_t untold = 0;  // the last piece is done when the file is
+    storage::IoError error;
+    const runs::Passed passed = run.pass_bytes([&](std::string_view bytes) {
+      error = file.append(bytes);
+      tell(std::exchange(untold, bytes.size()));
+      return !error;
+    });
+    if (passed == runs::Passed::failed) engine_.throw_read_failure(run.why());
+    require(error, path);
+    if (passed == runs::Passed::damaged) {
+      figures_.done = before;
+      return passed;
+    }
+    require(file.finish(), path);
+    there_.emplace(run.summary().name, false);
+    tell(untold);
+    return passed;
+  }
+
+  // A run of which some bytes can't be had as they were written: if all of its records can be read, they make another.
+  void rewrite(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
+    base::probe("engine: a copy wrote a damaged run anew");
+    RunOutput output(target_.files(), ErasureMap(run->range_erasures()).fragments(), engine_.sizes().run_file_bytes);
+    const std::unique_ptr<runs::Cursor> cursor = run->cursor(run, true);
+    for (cursor->seek_first(); cursor->valid(); cursor->next()) {
+      output.add(cursor->record());
+      tell_some(cursor->record().key.size() + cursor->record().value.size());
+    }
+    if (cursor->failed()) engine_.throw_read_failure(run->why());
+    for (runs::RunSummary& summary : output.finish()) files.push_back(std::move(summary));
+  }
+
+  std::vector<runs::RunSummary> copy_memtables(const HeldView& held,
+                                               const std::vector<std::shared_ptr<Memtable>>& memtables) {
+    try {
+      std::optional<Flushed> flushed =
+          flush_memtables(target_.files(), *held.state, memtables, held.version, engine_.sizes().run_file_bytes,
+                          [this](const runs::Record& record) {
+                            tell_some(record.key.size() + record.value.size());
+                            return true;
+                          });
+      return std::move(flushed->files);
+    } catch (const CounterUnreadable& failure) {
+      engine_.throw_read_failure(failure.why);
+    }
+  }
+
+  // With salvage, record by record: what can't be read hides what lies below it, in all runs.
+  std::vector<runs::RunSummary> copy_records(const HeldView& held) {
+    RunOutput output(target_.files(), {}, engine_.sizes().run_file_bytes);
+    MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine_.on_lost());
+    for (bool more = view.first(); more; more = view.next()) {
+      output.add({view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros, view.seen().value});
+      tell_some(view.key().size() + view.seen().value.size());
+    }
+    if (view.failed()) engine_.throw_read_failure(view.why());
+    return output.finish();
+  }
+
+  Engine& engine_;
+  CopyTarget& target_;
+  const base::FunctionRef<void(const CopyFigures&)> progress_;
+  CopyFigures figures_;
+  std::uint64_t untold_ = 0;
+  std::map<std::string, bool, std::less<>> there_;  // runs in the target; whether an earlier copy had left them
+};
 
 }  // namespace
 
-void copy_store(Engine& engine, const HeldView& held, const std::string& where,
-                base::FunctionRef<void(std::uint64_t done, std::uint64_t total)> progress) {
-  const std::unique_ptr<storage::Directory> target = new_directory_at(where);
-  require_target(*target, where);
-  const auto require = [&](const storage::IoError& error) {
-    if (error)
+void copy_store(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress) {
+  target.take(engine.header());
+  StoreCopy copy(engine, target, progress);
+  engine.refresh(true);
+  HeldView held = engine.hold();
+  for (int snapshots = 1;; ++snapshots) {
+    std::optional<Error> expired;
+    try {
+      return copy.copy(held);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::expired || snapshots == kSnapshotsMax) throw;
+      expired = error;
+    } catch (const OutputFailed& failure) {
       throw Error(ErrorCode::unavailable,
-                  "copy to " + where + ": " + error.text() + ". Run it again when that is mended.");
-  };
-  std::unique_ptr<storage::File> mark;
-  if (const storage::IoError error = target->open(kCopyingMark, storage::OpenMode::create, mark);
-      error.code() != EEXIST)
-    require(error);
-  require(make_folders(*target));
-
-  std::uint64_t total = held.state->active->memory_bytes();
-  for (const auto& memtable : held.state->sealed) total += memtable->memory_bytes();
-  for (const SortedRun& sorted : held.state->sorted_runs) {
-    for (const auto& file : sorted.files) total += file->summary().data_bytes;
-  }
-
-  Checkpoint checkpoint;
-  try {
-    RunOutput output(*target, {}, Sizes().run_file_bytes);
-    MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine.on_lost());
-    std::uint64_t done = 0;
-    std::uint64_t reported = 0;
-    for (bool more = view.first(); more; more = view.next()) {
-      output.add({view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros, view.seen().value});
-      done += view.key().size() + view.seen().value.size();
-      constexpr std::uint64_t kReportBytes = 1 << 20;
-      if (done - reported < kReportBytes) continue;
-      reported = done;
-      engine.require_open();
-      progress(done, total);
+                  std::string("copy to ") + failure.what() +
+                      ". What is there is kept: run it again when that is mended, and it goes on.");
     }
-    if (view.failed()) engine.throw_read_failure(view.why());
-    CheckpointSortedRun sorted;
-    sorted.id = 1;
-    sorted.files = output.finish();
-    if (!sorted.files.empty()) checkpoint.sorted_runs.push_back(std::move(sorted));
-    progress(done, done);
-  } catch (const OutputFailed& failure) {
-    throw Error(ErrorCode::unavailable,
-                "copy to " + where + ": " + failure.what() + ". Run it again when that is mended.");
+    engine.refresh_state();
+    HeldView newer = engine.hold();
+    if (newer.state->edit_number == held.state->edit_number) throw *expired;
+    base::probe("engine: a copy went on with a newer snapshot");
+    held = std::move(newer);
   }
-  checkpoint.edit_number = 1;
-  checkpoint.floor = held.version;
-  checkpoint.start.segment = 1;
-  checkpoint.start.version = held.version;
-  checkpoint.start.link = {base::random_u64(), base::random_u64()};
-  checkpoint.start.time_micros = held.time_micros;
-  checkpoint.floor_time_micros = held.time_micros;
-
-  StoreHeader header;
-  header.store_id = {base::random_u64(), base::random_u64()};
-  header.made_micros = base::wall_micros();
-  require(write_checkpoint(*target, header.store_id, checkpoint));
-  require(write_store_header(*target, header));  // from here on it is a store
-  mark.reset();
-  require(target->remove(kCopyingMark));
-  // Opened once: that makes its log, so that it can be opened read-only, and shows that it opens.
-  Engine::open(open_directory_at(where), where, {})->close();
 }
 
 }  // namespace ingot::engine

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/testing.h"
-#include "engine/copy.h"
 #include "engine/run_output.h"
 #include "ingot/error.h"
 #include "log/directory_log.h"

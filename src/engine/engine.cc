@@ -338,6 +338,7 @@ void Engine::settle() {
 void Engine::close() {
   if (closed_.exchange(true)) return;
   if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
+  if (medium_ == nullptr) return;                           // it could not even be looked for
   medium_->stop();
   if (maintenance_ != nullptr) maintenance_->stop();
   if (const std::shared_ptr<log::Log> log = shared_log()) log->close();

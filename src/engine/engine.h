@@ -87,6 +87,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Looks for news of other processes, so that a view taken next sees all that was acknowledged before this call. In a
   // bucket that costs a request, and is done if it is to be `fresh`; else what was seen some seconds ago may do.
   void refresh(bool fresh = false);
+  // The same, fresh, and edits too, which are no news to who reads records: hold() then has the newest State of all.
+  void refresh_state() { look_for_news(true); }
   // A view of the newest, which holds its State.
   [[nodiscard]] HeldView hold();
   // One look-up in the newest. Throws Error if it fails.
@@ -120,6 +122,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   [[nodiscard]] const std::string& where() const { return where_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const Sizes& sizes() const { return sizes_; }
   [[nodiscard]] Medium& medium() const { return *medium_; }
   [[nodiscard]] const StoreHeader& header() const { return header_; }
   void message(Message::Severity severity, const std::string& text) const;
@@ -168,7 +171,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
   std::optional<SessionRow> read_session(const base::Hash128& session) const;
   void count_kept(std::size_t transactions, std::size_t payload_bytes);
-  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt, std::uint64_t slot);
+  void note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot);
+  void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
   [[nodiscard]] Error edit_not_kept(log::Append outcome) const;

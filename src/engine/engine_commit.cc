@@ -343,7 +343,8 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
                 where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
   }
   if (outcome == log::Append::undecided) {
-    leave_undecided(survivors, log().attempt(), log().position().slot + 1);
+    note_undecided(log().attempt(), log().position().slot + 1);
+    leave_undecided(survivors, log().attempt());
     return outcome;
   }
   if (outcome == log::Append::unavailable) throw unavailable(log().why());
@@ -375,16 +376,17 @@ void Engine::count_kept(std::size_t transactions, std::size_t payload_bytes) {
   bytes_committed_.fetch_add(payload_bytes, std::memory_order_relaxed);
 }
 
-// Their callers wait no longer, and the answer is missing.
-void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt,
-                             std::uint64_t slot) {
-  base::probe("engine: a commit was left undecided");
+// An attempt whose answer is missing: what its slot holds, or a row, will decide it.
+void Engine::note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot) {
   constexpr std::size_t kRememberedMax = 1000;
-  {
-    const std::lock_guard lock(undecided_mutex_);
-    undecided_.push_back({attempt.session, attempt.sequence, slot});
-    if (undecided_.size() > kRememberedMax) undecided_.pop_front();
-  }
+  const std::lock_guard lock(undecided_mutex_);
+  undecided_.push_back({attempt.session, attempt.sequence, slot});
+  if (undecided_.size() > kRememberedMax) undecided_.pop_front();
+}
+
+// Their callers wait no longer.
+void Engine::leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt) {
+  base::probe("engine: a commit was left undecided");
   const std::string why = where_ + ": " + log().why() +
                           ". The request was sent and not answered: whether it is committed is not known yet. "
                           "Store::outcome tells when the bucket is back.";
@@ -434,24 +436,25 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
 log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes) {
   base::probe("engine: a commit whose slot was collected was looked up");
   const log::Log::Attempt attempt = log().attempt();
-  try {
-    catch_up();  // from the newest checkpoint
-  } catch (const Error&) {
-    leave_undecided(survivors, attempt, kInCheckpoint);  // rows will tell, once the newest checkpoint can be read
-    throw;
+  note_undecided(attempt, kInCheckpoint);
+  leave_undecided(survivors, attempt);  // unless the newest checkpoint can be read, and tells
+  catch_up();
+  Attempted found;
+  {
+    const std::lock_guard lock(undecided_mutex_);
+    for (const Attempted& attempted : undecided_) {
+      if (attempted.session == attempt.session && attempted.sequence == attempt.sequence) found = attempted;
+    }
   }
-  const std::optional<SessionRow> row = read_session(attempt.session);
-  const RowSays says = row_says(row, attempt.sequence);
-  if (says == RowSays::not_kept || base::broken(base::Break::engine_ignore_session_row)) return log::Append::lost;
-  if (says == RowSays::unknown) {
-    leave_undecided(survivors, attempt, kNeverSettled);
-    return log::Append::undecided;
-  }
-  base::probe("engine: a commit whose slot was collected had happened");
+  if (!found.decided) return log::Append::undecided;
+  const bool is_kept = found.base_version != 0 && !base::broken(base::Break::engine_ignore_session_row);
   for (std::size_t i = 0; i < survivors.size(); ++i) {
-    survivors[i]->version = row->base_version + i;
-    survivors[i]->outcome = Request::Outcome::kept;
+    survivors[i]->attempt.reset();
+    survivors[i]->outcome = is_kept ? Request::Outcome::kept : Request::Outcome::undecided;
+    if (is_kept) survivors[i]->version = found.base_version + i;
   }
+  if (!is_kept) return log::Append::lost;
+  base::probe("engine: a commit whose slot was collected had happened");
   count_kept(survivors.size(), payload_bytes);
   return log::Append::kept;
 }

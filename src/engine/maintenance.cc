@@ -5,6 +5,7 @@
 
 #include "base/testing.h"
 #include "engine/engine.h"
+#include "engine/flush.h"
 #include "engine/run_output.h"
 
 namespace ingot::engine {
@@ -257,59 +258,19 @@ bool Maintenance::flush(Effort effort) {
   std::vector<std::shared_ptr<Memtable>> memtables = state.sealed;
   if (short_of_room) memtables = {state.sealed.back()};
 
-  std::vector<std::unique_ptr<runs::Cursor>> cursors;
-  std::vector<runs::RangeErasure> erasures;
   Version floor = state.floor;
   for (const auto& memtable : memtables) floor = std::max(floor, memtable->version_max());
-  for (const auto& memtable : memtables) {
-    cursors.push_back(memtable->cursor(floor));
-    for (const runs::RangeErasure& erasure : memtable->erasures(floor)) erasures.push_back(erasure);
-  }
-  const ErasureMap erased(erasures);
-  const bool nothing_below = state.sorted_runs.empty();
-  static const std::vector<ErasureMap::Fragment> kNone;
-  RunOutput output(engine_.medium_->files(), nothing_below ? kNone : erased.fragments(), engine_.sizes_.run_file_bytes);
-  const std::unique_ptr<runs::Cursor> cursor = runs::merge_cursors(std::move(cursors));
-  const View all{&state, floor, std::numeric_limits<std::int64_t>::min()};  // nothing has expired at this time
-  bool skip_one = base::broken(base::Break::engine_flush_skip_record);
-  for (cursor->seek_first(); cursor->valid(); cursor->next()) {
-    if (stopping_.load()) return false;
-    runs::Record record = cursor->record();
-    const ErasureMap::Fragment* fragment = erased.empty() ? nullptr : erased.over(record.key);
-    if (fragment != nullptr && record.version < fragment->version) continue;
-    if (record.kind == RecordKind::erased && nothing_below) continue;
-    if (skip_one && record.kind == RecordKind::value) {
-      skip_one = false;
-      continue;
-    }
-    if (record.kind != RecordKind::add) {
-      output.add(record);
-      continue;
-    }
-    // An operand meets its base here: runs hold whole values only.
-    std::string why;
-    const Got got = get(
-        all, record.key, runs::Io::allowed,
-        [&](const Seen& seen) {
-          const std::string value(seen.value);
-          output.add({record.key, seen.version, RecordKind::value, seen.expires_micros, value});
-        },
-        why);
-    if (got != Got::found) {
-      throw OutputFailed("the counter \"" + runs::shown_key(record.key) +
-                         "\" was added to, and what it was can't be read: " + why +
-                         ". If that stays so, put or erase it; then all goes on");
-    }
-  }
-
-  std::vector<runs::RunSummary> summaries = output.finish();
-  bytes_written_.fetch_add(output.bytes(), std::memory_order_relaxed);
+  std::optional<Flushed> flushed =
+      flush_memtables(engine_.medium_->files(), state, memtables, floor, engine_.sizes_.run_file_bytes,
+                      [this](const runs::Record&) { return !stopping_.load(); });
+  if (!flushed) return false;
+  bytes_written_.fetch_add(flushed->bytes, std::memory_order_relaxed);
   Edit edit;
   edit.flushed_segment = memtables.front()->segment();
   if (memtables.size() == state.sealed.size()) edit.flushed_segment = state.active->segment() - 1;
   edit.floor = floor;
   edit.floor_time_micros = state.floor_time_micros;
-  edit.added = std::move(summaries);
+  edit.added = std::move(flushed->files);
   if (!commit_written(edit, state.flushed_segment)) {
     base::probe("engine: another process had flushed the same segments");
     return true;

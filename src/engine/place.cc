@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "engine/bucket_medium.h"
+#include "engine/directory_target.h"
 #include "ingot/error.h"
 #include "s3/location.h"
 #include "s3/open_bucket.h"
@@ -120,7 +121,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
   return open_directory_at(where);
 }
 
-std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
+std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes& sizes) {
   if (where.empty() || where == ":memory:" || where.starts_with("s3://")) {
     throw Error(ErrorCode::invalid_argument, "copy to \"" + where + "\": name a directory that does not exist yet");
   }
@@ -134,7 +135,7 @@ std::unique_ptr<storage::Directory> new_directory_at(const std::string& where) {
     throw Error(ErrorCode::invalid_argument,
                 "copy to " + where + ": it is a file. Name a directory that does not exist yet.");
   }
-  return open_directory_at(where);
+  return make_directory_target(open_directory_at(where), where, sizes);
 }
 
 }  // namespace ingot::engine

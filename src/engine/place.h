@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "engine/copy_target.h"
 #include "engine/medium.h"
+#include "engine/sizes.h"
 #include "ingot/options.h"
 #include "storage/directory.h"
 
@@ -22,7 +24,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
 // An existing directory. Throws Error.
 std::unique_ptr<storage::Directory> open_directory_at(const std::string& where);
 
-// A directory for a copy: made if it does not exist. Throws Error.
-std::unique_ptr<storage::Directory> new_directory_at(const std::string& where);
+// Where a copy shall go: a directory, which is made if it does not exist. Throws Error.
+std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes& sizes);
 
 }  // namespace ingot::engine

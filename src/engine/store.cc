@@ -162,16 +162,17 @@ std::vector<std::string> Store::spaces() const {
   return names;
 }
 
-void Store::copy(const std::string& directory, const std::function<void(const CopyProgress&)>& progress) const {
-  opened(engine_).refresh();
-  engine::copy_store(*engine_, engine_->hold(), directory, [&](std::uint64_t done, std::uint64_t total) {
-    if (progress) progress({done, std::max(done, total)});
+void Store::copy(const std::string& where, const std::function<void(const CopyProgress&)>& progress) const {
+  opened(engine_).require_open();
+  const std::unique_ptr<engine::CopyTarget> target = engine::copy_target_at(where, engine_->sizes());
+  engine::copy_store(*engine_, *target, [&](const engine::CopyFigures& figures) {
+    if (progress) progress({figures.done, figures.total, figures.found});
   });
 }
 
 CheckReport Store::check(const std::function<void(const CopyProgress&)>& progress) const {
   return opened(engine_).check([&](std::uint64_t done, std::uint64_t total) {
-    if (progress) progress({done, total});
+    if (progress) progress({done, total, 0});
   });
 }
 

@@ -86,6 +86,12 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
     if (!directory.open(kPath, storage::OpenMode::read, header_file)) {
       return look_at(directory, heal, header, healed, why);
     }
+    if (std::find(names.begin(), names.end(), kCopyingMark) != names.end()) {
+      why = directory.where() +
+            " holds a copy that is under way, or was interrupted, and is no store yet: run the copy again, and it goes "
+            "on";
+      return Place::other;
+    }
     why = directory.where() + " holds other files (\"" + name + "\") and no store";
     return Place::other;
   }

@@ -14,6 +14,7 @@
 namespace ingot::engine {
 
 inline constexpr std::uint32_t kStoreFormat = 1;
+inline constexpr std::string_view kCopyingMark = "copying";  // is there while a copy to this place is under way
 
 struct StoreHeader {
   base::Hash128 store_id;

@@ -157,8 +157,13 @@ RunCheck Run::check() const {
       checked.records += BlockView(raw.data()).count();
     }
   }
+  const std::shared_ptr<storage::File> file = self.file();
+  if (file == nullptr) {
+    checked.damage.push_back(why());
+    return checked;
+  }
   std::vector<std::uint64_t> lost;
-  const std::vector<std::uint64_t> damaged = self.damaged_sectors(*meta, lost);
+  const std::vector<std::uint64_t> damaged = self.damaged_sectors(*file, *meta, lost);
   const std::string where = self.directory.where() + "/" + self.path + ": ";
   if (damaged.empty()) return checked;
   self.rewrite.store(true);

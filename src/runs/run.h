@@ -75,6 +75,14 @@ struct RunCheck {
   std::vector<std::string> damage;  // a sentence for each that does, with the keys that can't be read
 };
 
+// How all bytes of a run were passed on.
+enum class Passed : std::uint8_t {
+  all,      // as they were written
+  damaged,  // some can't be had as they were written, though its records may be readable. why() says why
+  failed,   // it can't be opened, or the world did not let it be read. why() says why
+  stopped,  // whoever got them said so
+};
+
 // An open run. Thread-safe. Costs memory for its index and filter only when first used, counted in the cache's budget.
 class Run {
  public:
@@ -107,6 +115,12 @@ class Run {
 
   // Verifies every byte, heals what it can.
   [[nodiscard]] RunCheck check() const;
+
+  // Passes all bytes of the file to `use`, in order, about a MiB at a time, as they were written: verified, and rebuilt
+  // where they were damaged. `use` returns whether to go on.
+  [[nodiscard]] Passed pass_bytes(base::FunctionRef<bool(std::string_view)> use) const;
+  // Whether the file is what was written, to the last byte. Heals nothing.
+  [[nodiscard]] bool is_intact() const;
 
   // Whether a block had to be healed: the run should be rewritten.
   [[nodiscard]] bool wants_rewrite() const;

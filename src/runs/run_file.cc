@@ -16,6 +16,9 @@ namespace ingot::runs {
 
 namespace {
 
+// Of what one read may as well bring: 256 KiB over a network.
+constexpr std::uint64_t kSmallRunPart = 16;
+
 std::uint64_t key_head(std::string_view rest) {
   char bytes[8] = {};
   std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
@@ -148,10 +151,13 @@ const Meta* Run::Implementation::open(Io io) {
          "\", can't be read");
     return nullptr;
   }
-  // The whole index region if one read brings it; else its partitions are read when they are needed.
+  // The whole index region if one read brings it, else its partitions are read when they are needed; and all of a run
+  // that is small.
   const std::uint64_t index_end = place.meta.offset + place.meta.stored_bytes;
-  const bool at_once = place.begin != 0 && index_end - place.begin <= reading->worthwhile_bytes();
-  const std::uint64_t begin = at_once ? place.begin : place.meta.offset;
+  const std::uint64_t at_once = reading->worthwhile_bytes();
+  std::uint64_t begin = place.meta.offset;
+  if (place.begin != 0 && index_end - place.begin <= at_once) begin = place.begin;
+  if (index_end <= at_once / kSmallRunPart) begin = 0;
   reading->will_read(begin, index_end - begin, storage::Reading::again);
   std::string raw;
   if (!read_block(place.meta, kMetaBytesMax, raw, [&] { return all_keys(); })) return nullptr;
@@ -339,18 +345,25 @@ CachedBlock* Run::Implementation::load(std::atomic<CachedBlock*>& slot, const Ha
   return blocks.insert(slot, std::move(block));
 }
 
-std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost) {
+std::string Run::Implementation::tail_behind(ParityBuilder& covered, const Meta& opened) const {
+  std::string tail = covered.finish();
+  std::uint64_t blocks = 0;
+  for (const Partition& partition : opened.partitions) blocks += partition.block_count;
+  const std::string footer = make_footer(opened.place, blocks, name_hash);
+  return tail.append(footer).append(footer);
+}
+
+std::vector<std::uint64_t> Run::Implementation::damaged_sectors(storage::File& reading, const Meta& opened,
+                                                                std::vector<std::uint64_t>& lost) {
   constexpr std::uint64_t kStep = kChunkSectors * kSectorBytes;
   std::vector<std::uint64_t> damaged;
-  const std::shared_ptr<storage::File> reading = file();
-  if (reading == nullptr) return damaged;
   const std::uint64_t tail = opened.place.covered_bytes;
   ParityBuilder builder;
-  ParityReader parity(*reading, tail);
+  ParityReader parity(reading, tail);
   std::string covered;
   for (std::uint64_t at = 0; at < tail; at += kStep) {
     const std::uint64_t bytes = std::min(kStep, tail - at);
-    reading->will_read(at, bytes, storage::Reading::original);
+    reading.will_read(at, bytes, storage::Reading::original);
     (void)parity.read(at, static_cast<std::size_t>(bytes), covered, damaged, lost);
     builder.add(covered);
   }
@@ -358,17 +371,13 @@ std::vector<std::uint64_t> Run::Implementation::damaged_sectors(const Meta& open
   damaged.insert(damaged.end(), lost.begin(), lost.end());
   std::inplace_merge(damaged.begin(), damaged.begin() + static_cast<std::ptrdiff_t>(rebuilt), damaged.end());
   // What follows is compared with what it must be by the sectors before it, if all of these are known.
-  std::string wanted = builder.finish();
-  const std::uint64_t footers = tail + wanted.size();
-  std::uint64_t blocks = 0;
-  for (const Partition& partition : opened.partitions) blocks += partition.block_count;
-  const std::string footer = make_footer(opened.place, blocks, name_hash);
-  wanted.append(footer).append(footer);
-  reading->will_read(tail, wanted.size(), storage::Reading::original);
+  const std::string wanted = tail_behind(builder, opened);
+  const std::uint64_t footers = tail + wanted.size() - 2 * kSectorBytes;
+  reading.will_read(tail, wanted.size(), storage::Reading::original);
   char found[kSectorBytes];
   for (std::size_t at = 0; at < wanted.size(); at += kSectorBytes) {
     std::size_t got = 0;
-    const bool readable = !reading->read_at(tail + at, found, got) && got == kSectorBytes;
+    const bool readable = !reading.read_at(tail + at, found, got) && got == kSectorBytes;
     const bool known = lost.empty() || tail + at >= footers;
     if (!readable || (known && std::memcmp(found, wanted.data() + at, kSectorBytes) != 0)) damaged.push_back(tail + at);
   }

@@ -16,6 +16,8 @@
 
 namespace ingot::runs {
 
+class ParityBuilder;
+
 // One partition: up to kPartitionBlocks data blocks, their index and filter.
 struct Partition {
   std::string last_key;
@@ -66,8 +68,11 @@ struct Run::Implementation {
   // The same from stored bytes that were read already; false if they are damaged.
   bool unpack(std::string_view stored, const Handle& handle, std::string& raw) const;
   void fail(const std::string& what);
+  // What follows the covered part of the file, all of whose bytes `covered` has seen.
+  [[nodiscard]] std::string tail_behind(ParityBuilder& covered, const Meta& opened) const;
   // The offsets of all sectors that are not what they must be, ascending; and which of them can't be rebuilt.
-  std::vector<std::uint64_t> damaged_sectors(const Meta& opened, std::vector<std::uint64_t>& lost);
+  std::vector<std::uint64_t> damaged_sectors(storage::File& reading, const Meta& opened,
+                                             std::vector<std::uint64_t>& lost);
 
   storage::Directory& directory;
   const std::string path;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -121,13 +122,25 @@ bool ParityReader::read(std::uint64_t offset, std::size_t bytes, std::string& ou
   const std::uint64_t first = offset / kSectorBytes;
   const std::uint64_t last = (offset + bytes - 1) / kSectorBytes;
   std::string sectors((last - first + 1) * kSectorBytes, '\0');
+  std::size_t got = 0;
+  const storage::IoError error = file_.read_at(first * kSectorBytes, sectors, got);
+  if (error && error.code() != EIO) {  // nor would the sectors come one by one
+    error_ = error;
+    for (std::uint64_t sector = first; sector <= last; ++sector) lost.push_back(sector * kSectorBytes);
+    out.assign(bytes, '\0');
+    return false;
+  }
+  const bool at_once = !error && got == sectors.size();
   bool known = true;
   for (std::uint64_t sector = first; sector <= last; ++sector) {
     char* at = sectors.data() + (sector - first) * kSectorBytes;
-    const bool readable = read_sector(sector, at);
+    bool readable = at_once || read_sector(sector, at);
     std::uint32_t checksum = 0;
     const bool has_checksum = checksum_of(sector, checksum);
-    if (readable && has_checksum && sector_checksum({at, kSectorBytes}) == checksum) continue;
+    const auto is_right = [&] { return readable && has_checksum && sector_checksum({at, kSectorBytes}) == checksum; };
+    if (is_right()) continue;
+    if (readable && file_.distrust(sector * kSectorBytes, kSectorBytes)) readable = read_sector(sector, at);
+    if (is_right()) continue;
     if (readable && !has_checksum) {
       known = false;  // the checksum sector is damaged too: nobody can tell
       continue;

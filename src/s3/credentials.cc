@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "base/testing.h"
+
 namespace ingot::s3 {
 
 namespace {
@@ -65,6 +67,7 @@ void CredentialCache::renew(std::unique_lock<base::Mutex>& lock, base::Instant d
   renewing_ = false;
   renewed_.notify_all();
   if (found.credentials == nullptr) {
+    if (current_ != nullptr && !rejected_) base::probe("s3: credentials could not be renewed, and are used on");
     failure_ = std::move(found.why);
     not_before_ = base::now() + kRenewalPause;
     return;

@@ -52,13 +52,13 @@ void check_prefix(std::string_view where, std::string_view prefix) {
     refuse_location(where, "a prefix has only letters of ASCII, digits, '.', '_', '-' and '/'; this one has '" +
                                printable({&c, 1}, 8) + "'.");
   }
-  while (!prefix.empty()) {
-    const std::size_t end = std::min(prefix.find('/'), prefix.size());
-    const std::string_view part = prefix.substr(0, end);
+  for (std::size_t begin = 0; !prefix.empty() && begin <= prefix.size();) {
+    const std::size_t end = std::min(prefix.find('/', begin), prefix.size());
+    const std::string_view part = prefix.substr(begin, end - begin);
     if (part.empty() || part == "." || part == "..") {
       refuse_location(where, "no part of a prefix is empty, \".\" or \"..\".");
     }
-    prefix.remove_prefix(std::min(end + 1, prefix.size()));
+    begin = end + 1;
   }
 }
 
@@ -75,8 +75,7 @@ Location parse_location(std::string_view where) {
   const std::string_view bucket = rest.substr(0, slash);
   check_bucket(where, bucket);
   std::string_view prefix = rest.substr(std::min(slash + 1, rest.size()));
-  if (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (prefix.empty() && rest.size() > slash + 1) refuse_location(where, "no part of a prefix is empty.");
+  if (prefix.ends_with('/') && prefix != "/") prefix.remove_suffix(1);
   check_prefix(where, prefix);
   return {std::string(bucket), std::string(prefix)};
 }

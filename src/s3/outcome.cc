@@ -97,7 +97,7 @@ std::string_view hint(Verb verb, int status, std::string_view code) {
   return {};
 }
 
-std::string why(Verb verb, const HttpAnswer& http, const ServiceError& error) {
+std::string why_of(Verb verb, const HttpAnswer& http, const ServiceError& error) {
   std::string text = std::to_string(http.status);
   if (!error.code.empty()) text.append(" ").append(error.code);
   if (!error.message.empty()) text.append(": ").append(error.message);
@@ -123,7 +123,7 @@ storage::Answer answer_of(Verb verb, const HttpAnswer& http, const ServiceError&
   }
   answer.outcome = outcome_of_status(verb, http.status, error.code);
   if (answer.outcome == Outcome::done) return answer;
-  answer.why = why(verb, http, error);
+  answer.why = why_of(verb, http, error);
   if (http.sendings > 1 && !is_read(verb) && denies_all(answer.outcome)) {
     answer.outcome = Outcome::unanswered;
     answer.why += " (sent twice: the first got no answer)";

@@ -136,7 +136,7 @@ bool add_section(Properties& to, const ProfileFile& file, std::string_view name)
 
 std::string profile_name(const Environment& environment) {
   for (const char* name : {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
-    const std::string value = variable(environment, name);
+    std::string value = variable(environment, name);
     if (!value.empty()) return value;
   }
   return {};

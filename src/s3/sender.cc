@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/testing.h"
 #include "ingot/error.h"
 #include "s3/credential_plan.h"
 #include "s3/credential_sources.h"
@@ -27,7 +28,7 @@ constexpr std::chrono::seconds kRenewSessionBefore{90};
 constexpr std::string_view kFirstRegion = "us-east-1";
 constexpr std::string_view kTokenHeader = "x-amz-security-token";
 
-Configuration checked(const Location& location, Configuration configuration) {
+Configuration checked_configuration(const Location& location, Configuration configuration) {
   (void)plan_credentials(configuration.environment, load_profile(configuration.environment));
   if (!location.is_express() || configuration.s3_endpoint) return configuration;
   if (express_zone(location.bucket).empty()) {
@@ -46,8 +47,8 @@ Configuration checked(const Location& location, Configuration configuration) {
 
 Sender::Sender(Location location, Configuration configuration)
     : location_(std::move(location)),
-      configuration_(checked(location_, std::move(configuration))),
-      http_(configuration_.ca_bundle),
+      configuration_(checked_configuration(location_, std::move(configuration))),
+      http_(configuration_.transport),
       credentials_([this](base::Instant deadline) { return load_credentials(configuration_, http_, deadline); }, clock_,
                    kRenewBefore),
       session_([this](base::Instant deadline) { return create_session(deadline); }, clock_, kRenewSessionBefore),
@@ -64,6 +65,7 @@ bool Sender::learn_region(const std::string& region, const Route& used) {
   const std::lock_guard lock(mutex_);
   if (route_->region != used.region) return true;  // another thread has learnt it meanwhile
   if (region == used.region) return false;
+  base::probe("s3: the bucket is in another region");
   route_ = std::make_shared<const Route>(route_to(location_, configuration_.s3_endpoint, configuration_.aws, region));
   return true;
 }
@@ -130,7 +132,10 @@ Sent Sender::send_with(CredentialCache& cache, std::string_view token_header, co
     if (done || !correct(correction, sent, call, cache, *used, found.credentials)) break;
     done = true;
   }
-  if (twice) sent.http.sendings = std::max(sent.http.sendings, 2U);
+  if (twice) {
+    base::probe("s3: a request went out twice");
+    sent.http.sendings = std::max(sent.http.sendings, 2U);
+  }
   return sent;
 }
 
@@ -140,8 +145,10 @@ bool Sender::correct(Correction correction, const Sent& sent, const Call& call, 
     case Correction::region:
       return learn_region(region_of(sent.http, sent.error), used);
     case Correction::clock:  // the answer's date has been learnt
+      base::probe("s3: signed with a wrong date");
       return !call.signed_at && sent.http.date;
     case Correction::credentials:
+      base::probe("s3: credentials were turned away");
       return renew(cache, signed_with, call.deadline);
     default:
       return false;

@@ -21,7 +21,7 @@
 //   ETIMEDOUT    the bucket did not answer, or was too busy, all the time
 //   ENETUNREACH  the same, and nothing could be sent (no connection, no credentials)
 //   EACCES       the bucket refused; sending it again won't help
-//   ECANCELED    stop() was called
+//   ECANCELED    stop() was called, and this needs a request
 //   EIO          an answer makes no sense: an object of another size than before, an upload that is gone
 //   ENOTSUP      not for objects: rename, locks, map, truncate
 // Whether the bytes are right is for the reader to say: distrust() drops cached copies.
@@ -66,6 +66,9 @@ class BucketFiles : public Directory {
     base::Duration patience = std::chrono::seconds(30);
     /// How long one part, or the end of an upload, may take: nobody waits for a flush or a merge at the keyboard.
     base::Duration upload_patience = std::chrono::minutes(5);
+    /// The time that the store goes by: what a file is begun at. May be null, or say nothing: then the Date of an
+    /// answer has to do, less what passed on this machine since it was asked for.
+    std::function<std::optional<BucketDate>()> clock{};
   };
 
   struct Counts {
@@ -82,8 +85,8 @@ class BucketFiles : public Directory {
   /// That it was adopted, or won't be: `begun` need not be remembered.
   virtual void forget_begun(std::string_view path) = 0;
 
-  /// Ends all waiting: calls under way say ECANCELED after the request that they are in, and so do all that follow. For
-  /// closing a store while the bucket is away.
+  /// Ends all waiting: calls that need a request say ECANCELED from now on, those under way after the one that they are
+  /// in. For closing a store while the bucket is away.
   virtual void stop() = 0;
 
   [[nodiscard]] virtual Counts counts() const = 0;

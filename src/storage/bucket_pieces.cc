@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kChunk = DiskCache::kChunkBytes;
 constexpr std::uint64_t kUnknown = ~0ULL;
+constexpr std::uint64_t kOffsetMax = 1ULL << 50;  // no object is that large, and sums of two do not overflow
 // Of one object. A run has one reader in order for each merge or export, and each announces one piece.
 constexpr std::size_t kHintsMax = 16;
 // Whoever announced a piece and has not read it by now won't.
@@ -108,7 +109,7 @@ IoError BucketPieces::read(const std::shared_ptr<Object>& object, std::uint64_t 
   bool fetched = false;
   const base::Instant deadline = base::deadline_after(base::now(), patience_);
   IoError error;
-  while (got < out.size()) {
+  while (got < out.size() && offset < kOffsetMax) {
     const std::uint64_t at = offset + got;
     if (at >= object->bytes.load(std::memory_order_relaxed)) break;
     PiecePointer piece;
@@ -196,7 +197,7 @@ IoError BucketPieces::size(Object& object, std::uint64_t& bytes) {
 
 void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_t offset, std::uint64_t bytes,
                              Reading how) {
-  if (bytes == 0) return;
+  if (bytes == 0 || bytes > kOffsetMax || offset > kOffsetMax) return;
   std::vector<PiecePointer> made;
   {
     const Lock lock(mutex_);
@@ -206,6 +207,9 @@ void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_
     hints.push_back({range, how});
     if (how == Reading::again) return;
     const Range chunks{round_down(range.begin, kChunk), round_up(range.end, kChunk)};
+    if (how == Reading::original) {
+      take_out_if(*object, chunks, [](const Piece& piece) { return piece.how != Reading::original; });
+    }
     if (!make_room(chunks.end - chunks.begin)) {
       base::probe("bucket files: no room to read ahead");
       return;
@@ -219,25 +223,19 @@ void BucketPieces::wont_read(Object& object, std::uint64_t offset, std::uint64_t
   const Lock lock(mutex_);
   const std::uint64_t end = offset + bytes;
   std::erase_if(object.hints, [&](const Hint& hint) { return hint.range.begin < end && offset < hint.range.end; });
-  std::vector<PiecePointer> gone;
-  for (const auto& [begin, piece] : object.pieces) {
-    if (piece->how != Reading::again && begin < end && offset < piece->range.end) gone.push_back(piece);
-  }
-  for (const PiecePointer& piece : gone) {
-    piece->is_wanted = false;
-    if (piece->state != Piece::State::running) take_out(*piece);
-  }
+  // One that is under way serves whoever waits for it, and is not kept then.
+  take_out_if(object, {offset, end}, [](Piece& piece) {
+    if (piece.how == Reading::again) return false;
+    piece.is_wanted = false;
+    return piece.state != Piece::State::running;
+  });
 }
 
 void BucketPieces::distrust(Object& object, std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t end = offset + bytes;
   {
     const Lock lock(mutex_);
-    std::vector<PiecePointer> gone;
-    for (const auto& [begin, piece] : object.pieces) {
-      if (begin < end && offset < piece->range.end) gone.push_back(piece);
-    }
-    for (const PiecePointer& piece : gone) take_out(*piece);
+    take_out_if(object, {offset, end}, [](const Piece&) { return true; });
   }
   if (object.cached == nullptr) return;
   for (std::uint64_t chunk = offset / kChunk; chunk * kChunk < end; ++chunk) object.cached->drop(chunk);
@@ -289,6 +287,15 @@ void BucketPieces::take_out(Piece& piece) {
   pieces.erase(found);
 }
 
+template <class Which>
+void BucketPieces::take_out_if(Object& object, Range range, Which which) {
+  std::vector<PiecePointer> gone;
+  for (const auto& [begin, piece] : object.pieces) {
+    if (begin < range.end && range.begin < piece->range.end && which(*piece)) gone.push_back(piece);
+  }
+  for (const PiecePointer& piece : gone) take_out(*piece);
+}
+
 BucketPieces::PiecePointer BucketPieces::find_or_make(const std::shared_ptr<Object>& object, std::uint64_t at,
                                                       std::uint64_t end) {
   PiecePointer ours;
@@ -312,6 +319,7 @@ BucketPieces::PiecePointer BucketPieces::find_or_make(const std::shared_ptr<Obje
     }
     const std::uint64_t known = object->bytes.load(std::memory_order_relaxed);
     if (known != kUnknown) range.end = std::min(range.end, round_up(known, kChunk));
+    range.end = std::max(range.end, round_down(at, kChunk) + kChunk);  // it may have become known just now
     made = make_pieces(object, range, how);
     ours = find(*object, at);
     assert(ours != nullptr);

@@ -79,6 +79,9 @@ class BucketPieces {
   // By letting go of what is kept, the oldest first. False: there is none.
   bool make_room(std::uint64_t bytes);
   void take_out(Piece& piece);
+  // Those that touch the range.
+  template <class Which>
+  void take_out_if(Object& object, Range range, Which which);
   static void forget_hints(Object& object, Range read);
 
   // Without:

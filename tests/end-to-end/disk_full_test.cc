@@ -113,6 +113,34 @@ class FullDisk : public ::testing::TestWithParam<const char*> {
   TemporaryDirectory directory_;
 };
 
+TEST_P(FullDisk, EndsACopyWhichGoesOnWhenThereIsRoom) {
+  SmallFileSystem disk(GetParam(), directory_.at("disk"), 300 << 20);
+  if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+  Store store = open(directory_.at("store"), {.durability = Durability::process});
+  for (int rounds = 0; rounds < 3; ++rounds) {  // several runs
+    ASSERT_EQ(write_until_refused(store, 400), 400);
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    while (store.stats().memtable_bytes > 20 << 20 && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(20ms);
+  }
+  disk.fill(40 << 20);
+  const std::string target = directory_.at("disk/copy");
+  try {
+    store.copy(target);
+    FAIL() << "there was room";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unavailable) << error.what();
+    const std::string said = error.what();
+    EXPECT_NE(said.find("No space left"), std::string::npos) << said;
+    EXPECT_NE(said.find("run it again"), std::string::npos) << said;
+  }
+  disk.make_room();
+  std::uint64_t found = 0;
+  store.copy(target, [&](const CopyProgress& progress) { found = progress.bytes_found; });
+  EXPECT_GT(found, 0U);
+  expect_all(open(target));
+}
+
 TEST_P(FullDisk, IsWaitedOutWhenAnotherProgramMakesRoom) {
   SmallFileSystem disk(GetParam(), directory_.at("disk"), 400 << 20);
   if (!disk.mounted()) GTEST_SKIP() << "may not mount";

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -12,6 +13,7 @@
 #include <thread>
 
 #include "child.h"
+#include "engine/place.h"
 #include "fault_page.h"
 
 namespace ingot::testing {
@@ -45,24 +47,33 @@ std::string ballast(std::uint64_t id) {
   std::string block;
   while (block.size() < 4096) block += std::to_string(random());
   std::string value = std::to_string(id) + ":";
-  while (value.size() < kBallastBytes) value += block;
+  const std::size_t bytes = id % 4 == 0 ? 2 * kBallastBytes : kBallastBytes;  // the larger: no slot of a bucket has it
+  while (value.size() < bytes) value += block;
   return value;
 }
 
-// One process's part: transactions at random, each recorded before and after its commit.
+// One thread's part: transactions at random, each recorded before and after its commit.
 class Historian {
  public:
-  Historian(Store& store, std::uint32_t process, const std::string& path, std::uint64_t seed)
-      : store_(store), process_(process), random_(seed), recorder_(path) {}
+  // `thread`: of all threads of all historians.
+  Historian(Store& store, std::uint32_t process, std::uint32_t thread, const std::string& path, std::uint64_t seed)
+      : store_(store),
+        in_bucket_(engine::is_bucket(store.where())),
+        process_(process),
+        thread_(thread),
+        random_(seed),
+        recorder_(path) {}
 
   void one() {
     history::Transaction told;
     told.process = process_;
-    told.id = static_cast<std::uint64_t>(process_ + 1) << 32 | ++count_;
+    told.id = static_cast<std::uint64_t>(thread_ + 1) << 32 | ++count_;
     told.invoked = history_nanos();
     const std::uint64_t kind = below(100);
+    told.fresh = !in_bucket_ || below(4) == 0;
     if (kind < 12) return look(told);
-    Transaction tx = store_.begin({.durability = below(4) == 0 ? Durability::process : Durability::disk});
+    Transaction tx = store_.begin(
+        {.durability = below(4) == 0 ? Durability::process : Durability::disk, .fresh = in_bucket_ && told.fresh});
     told.snapshot = tx.snapshot_version();
     if (kind < 45) {
       for (int i = 0; i < 2; ++i) get(told, tx, kThings, thing());
@@ -96,7 +107,7 @@ class Historian {
     kMarkers.put(tx, std::to_string(told.id), "1");
     told.writes.push_back({history::Write::Kind::put, told.marker, "1", 0});
     recorder_.intend(told);
-    const std::optional<Version> version = tx.commit();
+    const std::optional<Version> version = commit(tx);
     reached("commit returned");
     told.returned = history_nanos();
     told.outcome = version ? history::Outcome::committed : history::Outcome::lost;
@@ -108,10 +119,34 @@ class Historian {
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
  private:
+  // A bucket may be away: then nothing is there of it, or it can be asked about until that is known.
+  std::optional<Version> commit(Transaction& tx) {
+    if (!in_bucket_) return tx.commit();
+    try {
+      return tx.commit();
+    } catch (const Undecided& undecided) {
+      const std::optional<Version> version = outcome_of(undecided);
+      say(version ? "undecided, kept" : "undecided, not kept");
+      return version;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unavailable) throw;
+      return std::nullopt;
+    }
+  }
+  std::optional<Version> outcome_of(const Undecided& undecided) {
+    for (;;) {
+      try {
+        return store_.outcome(undecided);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::unavailable) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    }
+  }
   std::string thing() { return "k" + std::to_string(10 + below(30)); }
 
   void look(history::Transaction& told) {
-    const Snapshot snapshot = store_.snapshot();
+    const Snapshot snapshot = store_.snapshot({.fresh = in_bucket_ && told.fresh});
     told.snapshot = snapshot.version();
     for (int i = 0; i < 3; ++i) get(told, snapshot, kThings, thing());
     get(told, snapshot, kCounters, "c" + std::to_string(below(4)));
@@ -164,7 +199,9 @@ class Historian {
   }
 
   Store& store_;
-  std::uint32_t process_;
+  const bool in_bucket_;
+  const std::uint32_t process_;
+  const std::uint32_t thread_;
   std::mt19937_64 random_;
   history::Recorder recorder_;
   std::uint64_t count_ = 0;
@@ -175,30 +212,61 @@ void name_thread(const char* name) {
   prctl(PR_SET_NAME, name);
 }
 
+// Opens it, again and again if a bucket is away.
+Store open_patiently(const std::string& where, const Options& options) {
+  for (;;) {
+    try {
+      return open(where, options);
+    } catch (const Error& error) {
+      if (!engine::is_bucket(where) || error.code() != ErrorCode::unavailable) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+}
+
+void work(Historian& historian, Store& store, const std::atomic<bool>& leaving) {
+  const bool in_bucket = engine::is_bucket(store.where());
+  while (!leaving.load()) {
+    try {
+      historian.one();
+      if (historian.below(3000) == 0) store.settle();
+    } catch (const Error& error) {
+      if (!in_bucket || error.code() != ErrorCode::unavailable) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+}
+
 int historian(const Arguments& arguments) {
   name_thread(kOpeningThread);
   const std::int64_t begun = history_nanos();
-  Store store = open(arguments.at(0));
-  say("open " + std::to_string((history_nanos() - begun) / 1000));
+  Options options;
+  if (arguments.size() > 4) options.deadline = std::chrono::milliseconds(std::stol(arguments.at(4)));
+  Store store = open_patiently(arguments.at(0), options);
+  const BucketStats asked = store.stats().bucket;
+  say("open " + std::to_string((history_nanos() - begun) / 1000) + " " +
+      std::to_string(asked.gets + asked.puts + asked.lists + asked.removes));
   const auto number = static_cast<std::uint32_t>(std::stoul(arguments.at(1)));
-  const auto work = [&](int thread) {
+  std::atomic<bool> leaving{false};
+  const auto run = [&](int index) {
     name_thread(kHistorianThread);
     try {
-      Historian historian(store, number * kHistorianThreads + static_cast<std::uint32_t>(thread),
-                          history_file(arguments.at(2), thread),
-                          std::stoull(arguments.at(3)) + static_cast<std::uint64_t>(thread));
-      for (;;) {
-        historian.one();
-        if (historian.below(3000) == 0) store.settle();
-      }
+      const std::uint32_t thread = number * kHistorianThreads + static_cast<std::uint32_t>(index);
+      Historian historian(store, number, thread, history_file(arguments.at(2), index),
+                          std::stoull(arguments.at(3)) + static_cast<std::uint64_t>(index));
+      work(historian, store, leaving);
     } catch (const std::exception& error) {
       say(std::string("error ") + error.what());
       _exit(3);
     }
   };
-  std::thread other(work, 1);
-  work(0);
-  other.join();
+  std::vector<std::thread> threads;
+  for (int index = 0; index < kHistorianThreads; ++index) threads.emplace_back(run, index);
+  while (heard()) {
+  }
+  leaving = true;
+  for (std::thread& thread : threads) thread.join();
+  store.close();
   return 0;
 }
 const RoleRegistration kHistorian("historian", historian);

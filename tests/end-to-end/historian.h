@@ -1,9 +1,12 @@
 // A process that reads and writes a store at random, and records what it saw and was told for the checker; and what the
 // checker needs of the store at the end.
 //
-// The role "historian": STORE NUMBER FILE SEED. Two threads, each with a file of its own (FILE.0, FILE.1). It says
-// "open MICROS" when the store is open, and nothing more; if anything is thrown it says so and ends. Its threads are
-// called "opening" and "historian".
+// The role "historian": STORE NUMBER FILE SEED [DEADLINE in ms]. Two threads, each with a file of its own (FILE.0,
+// FILE.1). It says "open MICROS REQUESTS" when the store is open; if anything is thrown it says so and ends. When its
+// input ends it closes the store, and ends. Its threads are called "opening" and "historian".
+//
+// In a bucket some snapshots are fresh, and others not; while the bucket is away it goes on trying. It says "undecided,
+// kept" or "undecided, not kept" of a commit that it had to ask about.
 #pragma once
 
 #include <string>

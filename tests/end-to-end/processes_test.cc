@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "child.h"
+#include "counted.h"
 #include "fault_page.h"
 #include "ingot/ingot.h"
 #include "support/temporary_directory.h"
@@ -19,37 +20,14 @@ namespace ingot {
 namespace {
 
 using testing::Child;
+using testing::expect_counted;
+using testing::last_said;
+using testing::number_of;
 using testing::TemporaryDirectory;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-const Space kSpace("things");
-
-std::string number_of(const std::string& line) {
-  return line.substr(0, line.find(' '));
-}
-
-// The last number that `child` said, of the lines that it said before it died; 0: none.
-std::uint64_t last_said(Child& child, std::uint64_t before) {
-  for (const std::string& line : child.last_lines()) {
-    EXPECT_NE(line.substr(0, 5), "error") << line;
-    before = std::max<std::uint64_t>(before, std::strtoull(line.c_str(), nullptr, 10));
-  }
-  return before;
-}
-
-// Everything up to `acknowledged` is there; at most one more; and the row "last", of the same transactions, agrees.
-void expect_counted(const Store& store, const std::string& name, std::uint64_t acknowledged) {
-  std::uint64_t count = 0;
-  while (const auto value = kSpace.get(store, name + "/" + std::to_string(count + 1))) {
-    EXPECT_EQ(value->view(), std::to_string(count + 1));
-    ++count;
-  }
-  EXPECT_GE(count, acknowledged) << "acknowledged commits are lost";
-  EXPECT_LE(count, acknowledged + 1) << "more than one commit was under way";
-  const std::optional<Value> last = kSpace.get(store, name + "/last");
-  EXPECT_EQ(last ? last->str() : "0", std::to_string(count)) << "half a transaction is there";
-}
+const Space kSpace = testing::kThings;
 
 TEST(Processes, SeeAtOnceWhatAnotherWasTold) {
   const TemporaryDirectory directory;

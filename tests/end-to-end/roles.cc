@@ -8,6 +8,7 @@
 #include <string>
 
 #include "child.h"
+#include "engine/bucket_medium.h"
 #include "engine/place.h"
 #include "engine/sizes.h"
 #include "engine/store_maker.h"
@@ -43,17 +44,23 @@ void limit(int resource, std::optional<std::uint64_t> number) {
   if (setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) throw std::runtime_error("setrlimit failed");
 }
 
+Store open_sized(const std::string& where, const Options& options, const engine::Sizes& sizes) {
+  const auto engine = engine::is_bucket(where)
+                          ? engine::Engine::open_on(&engine::bucket_medium_at, where, options, sizes)
+                          : engine::Engine::open(engine::directory_at(where, options), where, options, sizes);
+  return engine::StoreMaker::make(engine);
+}
+
 // Does what it is told, one line at a time:
 //   put KEY VALUE · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win (commit it) ·
-//   settle
+//   settle · snapshot · then KEY (in that) · fresh KEY (what is newest anywhere) · reads (of runs that were fetched)
 int obey(const Arguments& arguments) {
   limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
   limit(RLIMIT_NOFILE, number_in(arguments, "open_files"));
-  engine::Sizes sizes;
+  engine::Sizes sizes = engine::is_bucket(arguments.at(0)) ? engine::bucket_sizes() : engine::Sizes();
   if (const auto bytes = number_in(arguments, "run_bytes")) sizes.run_file_bytes = *bytes;
   const Options options = options_of(arguments);
-  Store store = engine::StoreMaker::make(
-      engine::Engine::open(engine::directory_at(arguments.at(0), options), arguments.at(0), options, sizes));
+  Store store = open_sized(arguments.at(0), options, sizes);
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
   say("open");
@@ -95,6 +102,11 @@ int obey(const Arguments& arguments) {
       } else if (verb == "then") {
         const std::optional<Value> got = kSpace.get(*snapshot, key);
         say(got ? "is " + got->str() : "absent");
+      } else if (verb == "fresh") {
+        const std::optional<Value> got = kSpace.get(store.snapshot({.fresh = true}), key);
+        say(got ? "is " + got->str() : "absent");
+      } else if (verb == "reads") {
+        say(std::to_string(store.stats().bucket.reads_fetched));
       } else if (verb == "settle") {
         store.settle();
         say("done");

@@ -127,9 +127,12 @@ class DamageableDisk {
 
 class DamageableDirectory final : public storage::Directory {
  public:
-  explicit DamageableDirectory(std::shared_ptr<DamageableDisk> disk) : disk_(std::move(disk)) {}
+  // Without `may_write` it is as for a user who may only read it.
+  explicit DamageableDirectory(std::shared_ptr<DamageableDisk> disk, bool may_write = true)
+      : disk_(std::move(disk)), may_write_(may_write) {}
 
   storage::IoError open(std::string_view path, storage::OpenMode mode, std::unique_ptr<storage::File>& file) override {
+    if (!may_write_ && mode != storage::OpenMode::read) return storage::IoError(EACCES);
     if (is_shared(path)) return disk_->shared_->open(path, mode, file);
     const std::lock_guard lock(disk_->mutex_);
     auto found = disk_->files_.find(path);
@@ -218,6 +221,7 @@ class DamageableDirectory final : public storage::Directory {
   static bool is_shared(std::string_view path) { return path == "live" || path == "making"; }
 
   std::shared_ptr<DamageableDisk> disk_;
+  const bool may_write_;
 };
 
 }  // namespace ingot::testing

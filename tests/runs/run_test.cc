@@ -313,6 +313,71 @@ TEST_F(RunTest, OfWhichTheSummarySaysTooLittleIsFoundByItsFooters) {
   EXPECT_EQ(messages_.size(), 1U) << "who needs no footer looks at none";
 }
 
+// All bytes as pass_bytes passes them; nothing unless it passes all.
+std::string passed_bytes(const std::shared_ptr<RunFile>& run, Passed& passed) {
+  std::string bytes;
+  passed = run->pass_bytes([&](std::string_view more) {
+    bytes.append(more);
+    return true;
+  });
+  return bytes;
+}
+
+TEST_F(RunTest, PassesItsBytesAsTheyWereWrittenWhicheverSectorIsDamaged) {
+  const RunSummary summary = write(random_model(14, 12'000, 300))->summary();
+  const std::string path = std::string("runs/") + kName;
+  const std::string whole = file_bytes(path);
+  ASSERT_GT(whole.size(), kChunkSectors * kSectorBytes) << "more than one piece";
+  const std::uint64_t covered = summary.index->covered_bytes;
+  const std::uint64_t parity_at = covered + kSectorBytes;  // behind one sector of checksums
+  Passed passed = Passed::failed;
+  EXPECT_EQ(passed_bytes(open(summary), passed), whole);
+  EXPECT_EQ(passed, Passed::all);
+  EXPECT_TRUE(open(summary)->is_intact());
+  for (std::uint64_t at = 0; at < whole.size(); at += kSectorBytes) {
+    std::string sector = whole.substr(at, kSectorBytes);
+    sector[at / kSectorBytes % kSectorBytes] ^= 4;
+    overwrite(path, at, sector);
+    const std::shared_ptr<RunFile> run = open(summary);
+    const std::string bytes = passed_bytes(run, passed);
+    if (at == covered) {  // nothing says what its data were like; but they can be read
+      EXPECT_EQ(passed, Passed::damaged);
+    } else {
+      ASSERT_EQ(passed, Passed::all) << run->why();
+      ASSERT_TRUE(bytes == whole) << at;
+    }
+    EXPECT_EQ(run->wants_rewrite(), at < covered) << "what is needed for healing only is not read";
+    EXPECT_FALSE(open(summary)->is_intact()) << at;
+    overwrite(path, at, whole.substr(at, kSectorBytes));
+  }
+  EXPECT_GT(base::probe_count("runs: a run was healed while it was copied"), 0U);
+  // More than parity heals.
+  overwrite(path, 8 * kSectorBytes, std::string((kParitySectors + 1) * kSectorBytes, 'x'));
+  const std::shared_ptr<RunFile> lost = open(summary);
+  (void)passed_bytes(lost, passed);
+  EXPECT_EQ(passed, Passed::damaged);
+  EXPECT_NE(lost->why().find("bytes 32768 to 36863 and 65536 to 69631 are damaged beyond healing"), std::string::npos)
+      << lost->why();
+  overwrite(path, 0, whole);
+  EXPECT_LT(parity_at, whole.size());
+}
+
+TEST_F(RunTest, IsNotIntactIfItIsShorterOrLongerOrAnother) {
+  const RunSummary summary = write(random_model(15, 100, 300))->summary();
+  const std::string path = std::string("runs/") + kName;
+  const std::string whole = file_bytes(path);
+  std::unique_ptr<storage::File> file;
+  ASSERT_FALSE(directory_->open(path, storage::OpenMode::read_write, file));
+  ASSERT_FALSE(file->write_at(whole.size(), "x"));
+  EXPECT_FALSE(open(summary)->is_intact());
+  ASSERT_FALSE(file->truncate(whole.size()));
+  EXPECT_TRUE(open(summary)->is_intact());
+  ASSERT_FALSE(file->truncate(whole.size() - 1));
+  EXPECT_FALSE(open(summary)->is_intact());
+  ASSERT_FALSE(directory_->remove(path));
+  EXPECT_FALSE(open(summary)->is_intact());
+}
+
 TEST_F(RunTest, OfANewerFormatIsSaid) {
   Model model;
   model["k"] = {1, RecordKind::value, 0, "v"};

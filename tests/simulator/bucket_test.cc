@@ -203,6 +203,7 @@ TEST(Bucket, EachFaultDoesWhatItSays) {
       {Fault::storm, Outcome::throttled, {false}},
       {Fault::stale_connection, Outcome::unanswered, {true, false}},
       {Fault::outage, Outcome::unanswered, {true, false}},
+      {Fault::no_connection, Outcome::unsent, {false}},
       {Fault::expired_credentials, Outcome::refused, {false}},
   };
   for (const Expected& expected : all) {
@@ -210,7 +211,8 @@ TEST(Bucket, EachFaultDoesWhatItSays) {
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
       const Befell befell = befall(seed, expected.fault);
       EXPECT_EQ(befell.answer.outcome, expected.outcome) << fault_name(expected.fault);
-      EXPECT_EQ(befell.answer.date.has_value(), expected.outcome != Outcome::unanswered);
+      const bool was_heard = expected.outcome != Outcome::unanswered && expected.outcome != Outcome::unsent;
+      EXPECT_EQ(befell.answer.date.has_value(), was_heard);
       EXPECT_EQ(befell.answer.retry_after >= 1s,
                 expected.fault == Fault::throttled || befell.answer.retry_after != base::Duration::zero());
       EXPECT_NE(befell.answer.why, "");
@@ -231,6 +233,22 @@ TEST(Bucket, ABodyCutShortIsNoAnswer) {
   });
   EXPECT_EQ(ran.failure, "");
   EXPECT_EQ(ran.report.counted(Fault::truncated), 1U);
+}
+
+TEST(Bucket, AWrongDateIsOfTheAnswerOnly) {
+  std::set<bool> ahead;
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const Ran ran = in_world(seed, [&](World& world) {
+      world.bucket.set_faults(always(Fault::wrong_date));
+      const Answer answer = world.bucket.put("a", "x", PutMode::create, {}, within(30s));
+      EXPECT_EQ(answer.outcome, Outcome::done);
+      const auto apart = answer.date.value() - world.bucket.date();
+      EXPECT_GT(std::chrono::abs(apart), 5min);
+      ahead.insert(apart > 0s);
+    });
+    ASSERT_EQ(ran.failure, "");
+  }
+  EXPECT_EQ(ahead.size(), 2U);
 }
 
 TEST(Bucket, ADelayedAnswerComesIfThereIsTimeForIt) {
@@ -366,7 +384,7 @@ TEST(Bucket, WhoStoodStillHearsAnOldAnswerOrSendsAnOldRequest) {
 }
 
 TEST(Bucket, APeriodPassesAndMayBeOfOneProcessOnly) {
-  for (const Fault fault : {Fault::outage, Fault::storm, Fault::expired_credentials}) {
+  for (const Fault fault : {Fault::outage, Fault::no_connection, Fault::storm, Fault::expired_credentials}) {
     std::set<Outcome> others;
     for (std::uint64_t seed = 0; seed < 50; ++seed) {
       const Ran ran = in_world(seed, [&](World& world) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace ingot::history {
@@ -303,27 +304,36 @@ class Checker {
     std::stable_sort(by_return.begin(), by_return.end(),
                      [](const Transaction* a, const Transaction* b) { return a->returned < b->returned; });
     std::size_t next = 0;
-    std::uint64_t newest = options_.initial_version;  // that somebody knew to be committed
-    const Transaction* witness = nullptr;
+    struct Known {
+      std::uint64_t version;
+      const Transaction* witness = nullptr;
+    };
+    Known newest{options_.initial_version};                      // that somebody knew to be committed
+    std::unordered_map<std::uint32_t, Known> newest_of_process;  // that somebody of it knew
     for (const Transaction* transaction : by_invocation) {
       for (; next < by_return.size() && by_return[next]->returned < transaction->invoked; ++next) {
         const Transaction& before = *by_return[next];
         const std::uint64_t known = std::max(version_of(before), before.snapshot);
-        if (known > newest) {
-          newest = known;
-          witness = &before;
-        }
+        if (known > newest.version) newest = {known, &before};
+        Known& own = newest_of_process.try_emplace(before.process, Known{options_.initial_version}).first->second;
+        if (known > own.version) own = {known, &before};
       }
       const std::uint64_t version = version_of(*transaction);
       const bool only_reads = transaction->writes.empty() && transaction->outcome == Outcome::committed;
-      if (version != 0 && version <= newest) {
-        report(Kind::real_time, who(*transaction) + " began after " +
-                                    (witness == nullptr ? std::string("the history's start") : who(*witness)) +
-                                    " had returned, which knew of version " + std::to_string(newest));
-      } else if (transaction->snapshot < newest && options_.fresh_snapshots) {
+      const auto own = newest_of_process.find(transaction->process);
+      const Known least = transaction->fresh               ? newest
+                          : own != newest_of_process.end() ? own->second
+                                                           : Known{options_.initial_version};
+      if (version != 0 && version <= newest.version) {
+        report(Kind::real_time,
+               who(*transaction) + " began after " +
+                   (newest.witness == nullptr ? std::string("the history's start") : who(*newest.witness)) +
+                   " had returned, which knew of version " + std::to_string(newest.version));
+      } else if (transaction->snapshot < least.version && options_.fresh_snapshots) {
         report(Kind::real_time, who(*transaction) + (only_reads ? " only reads, and" : "") +
-                                    " has a snapshot older than version " + std::to_string(newest) + ", known to " +
-                                    (witness == nullptr ? std::string("all") : who(*witness)) +
+                                    " has a snapshot older than version " + std::to_string(least.version) +
+                                    ", known to " +
+                                    (least.witness == nullptr ? std::string("all") : who(*least.witness)) +
                                     ", which had returned before");
       }
     }

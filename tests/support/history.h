@@ -67,6 +67,9 @@ struct Transaction {
   std::int64_t invoked = 0;  // on one monotonic clock that all processes share
   std::int64_t returned = kNeverReturned;
   std::uint64_t snapshot = 0;  // the version that its reads are of
+  // The snapshot is as new as what had returned, to whomever, before it began. Not so: only as what had returned to its
+  // own process (a bucket without `fresh`).
+  bool fresh = true;
   Outcome outcome = Outcome::unknown;
   std::uint64_t version = 0;  // if committed and it wrote
   std::string marker;         // see above
@@ -98,8 +101,7 @@ struct CheckOptions {
   // Versions follow each other without gaps. Off if others, who are not in the history, write too; then reads are
   // compared only if `initial` and the history explain all keys that they touch.
   bool dense = true;
-  // Every transaction's snapshot is as new as what had returned before it began. Off where a snapshot may be older (a
-  // bucket without `fresh`): then only commits are held to real time.
+  // Snapshots are held to real time, as Transaction::fresh says. Off: only commits are.
   bool fresh_snapshots = true;
 };
 

@@ -80,6 +80,7 @@ std::string encode_intent(const Transaction& transaction) {
   out.number(transaction.process);
   out.number(static_cast<std::uint64_t>(transaction.invoked));
   out.number(transaction.snapshot);
+  out.number(transaction.fresh ? 1 : 0);
   out.bytes(transaction.marker);
   out.number(transaction.reads.size());
   for (const PointRead& read : transaction.reads) {
@@ -121,6 +122,7 @@ bool decode_intent(Reader& in, Transaction& transaction) {
   transaction.process = static_cast<std::uint32_t>(in.number());
   transaction.invoked = static_cast<std::int64_t>(in.number());
   transaction.snapshot = in.number();
+  transaction.fresh = in.number() != 0;
   transaction.marker = in.bytes();
   for (std::size_t n = in.count(); n != 0; --n) {
     PointRead read;

@@ -183,6 +183,21 @@ TEST(History, AStaleReadBreaksRealTime) {
   EXPECT_GOOD(check(story.history, std::nullopt, options));
 }
 
+TEST(History, ASnapshotThatIsNotFreshIsHeldToWhatItsOwnProcessKnew) {
+  Story story;
+  story.write(0, 1, "x", "1").process = 7;
+  Transaction& reader = story.begin(0);
+  reader.reads = {saw_nothing("x")};
+  reader.fresh = false;
+  reader.process = 8;
+  EXPECT_GOOD(check(story.history, std::nullopt));
+  reader.process = 7;
+  EXPECT_ONLY(check(story.history, std::nullopt), Kind::real_time);
+  reader.process = 8;
+  reader.fresh = true;
+  EXPECT_ONLY(check(story.history, std::nullopt), Kind::real_time);
+}
+
 TEST(History, AReaderThatHadReturnedIsAWitness) {
   // Nobody acknowledged version 1 before the second reader began, but the first reader had seen it.
   Story story;

@@ -1,0 +1,302 @@
+// A store is copied while it is written, on the simulated disk. The process that copies is killed at any step, and the
+// power fails; it is begun again until it is through. Then the copy is exactly what the store was at one version, not
+// older than the last attempt, durably; and the breaks that would make it less are noticed.
+#include "engine/copy.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "base/testing.h"
+#include "base/time.h"
+#include "below.h"
+#include "engine/directory_target.h"
+#include "engine/store_maker.h"
+#include "in_world.h"
+#include "ingot/error.h"
+#include "ingot/space.h"
+#include "ingot/store.h"
+
+namespace ingot::simulator {
+namespace {
+
+using namespace std::chrono_literals;
+
+using Contents = std::map<std::string, std::tuple<std::string, Version, std::int64_t>>;
+
+// What a copy writes to. `at_the_end` is called when it has become a store.
+class Target final : public Below {
+ public:
+  Target(storage::Directory& disk, std::function<void()> at_the_end)
+      : Below(disk, "target"), at_the_end_(std::move(at_the_end)) {}
+  storage::IoError rename(std::string_view from, std::string_view to) override {
+    const storage::IoError error = Below::rename(from, to);
+    if (!error && to == "store") at_the_end_();
+    return error;
+  }
+
+ private:
+  const std::function<void()> at_the_end_;
+};
+
+class Copies {
+ public:
+  explicit Copies(World& world) : world_(world), chance_(world.chance) {
+    sizes_.segment_bytes = 64UL << 10;
+    sizes_.run_file_bytes = 8UL << 10;
+    sizes_.resting_memtable_bytes = 8UL << 10;
+    sizes_.memory_bytes_min = 1UL << 20;
+  }
+
+  void run() {
+    world_.scheduler.set_steps_max(20'000'000);
+    profile_.names_in_order = chance_.percent(50);
+    profile_.garbage_page = chance_.percent(30) ? 300'000 : 0;
+    world_.disk.set_faults(profile_);
+    Process& maker = world_.scheduler.start("maker", [this] {
+      for (const char* folder : {"source", "target"}) expect_none(world_.disk.make_directory(folder));
+      expect_none(world_.disk.sync_directory(""));
+      Store store = open("source", false, true);
+      for (std::uint64_t i = chance_.magnitude(1, 200); i > 0; --i) write(store);
+      if (chance_.one_in(2)) store.settle();
+      note(store);
+    });
+    world_.scheduler.wait_for_end(maker);
+    Process* writer = &start_writer();
+    world_.scheduler.sleep_for(std::chrono::milliseconds(chance_.between(1, 800)));
+    const std::uint64_t kills = chance_.below(12);
+    const bool pins = chance_.percent(60);
+    for (std::uint64_t attempt = 0; !through_; ++attempt) {
+      const bool last = attempt >= kills;
+      Process& copier =
+          world_.scheduler.start("copier", [this, pins, last] { copy(pins, !last && chance_.one_in(3), last); });
+      if (!last) world_.scheduler.kill_after(copier, chance_.between(20, 1500));
+      world_.scheduler.wait_for_end(copier);
+      if (last && !through_) world_.scheduler.fail("the last copy did not come through");
+      if (chance_.percent(25)) {
+        world_.disk.lose_power();
+        writer = &start_writer();
+      }
+      if (chance_.percent(30)) world_.scheduler.sleep_for(std::chrono::milliseconds(chance_.below(400)));
+    }
+    stop_ = true;
+    world_.scheduler.wait_for_end(*writer);
+    if (chance_.percent(70)) world_.disk.lose_power();  // the copy was said to be there
+    Process& reader = world_.scheduler.start("reader", [this] { read(); });
+    world_.scheduler.wait_for_end(reader);
+    world_.report.outcomes["attempts"] += attempts_;
+    world_.report.outcomes["gone on"] += found_ ? 1 : 0;
+  }
+
+ private:
+  void expect_none(const storage::IoError& error) {
+    if (error) world_.scheduler.fail("the disk: " + error.text());
+  }
+
+  Store open(const char* folder, bool read_only, bool create) {
+    Options options;
+    options.memory_bytes = 1UL << 20;
+    options.read_only = read_only;
+    options.create = create;
+    return engine::StoreMaker::make(
+        engine::Engine::open(std::make_unique<Below>(world_.disk, folder), folder, options, sizes_));
+  }
+
+  static Contents contents(const Store& store, Version& version) {
+    const Snapshot snapshot = store.snapshot();
+    version = snapshot.version();
+    Contents all;
+    for (const char* name : {"things", "more"}) {
+      for (Scan scan = Space(name).scan(snapshot); scan.next();)
+        all[name + std::string(scan.key())] = {std::string(scan.value()), scan.version(), scan.expires_micros()};
+    }
+    return all;
+  }
+
+  // What the store holds now is remembered: nobody else writes.
+  void note(const Store& store) {
+    Version version = 0;
+    const Contents all = contents(store, version);
+    const HostMemory host;
+    history_[version] = all;
+    newest_ = std::max(newest_, version);
+  }
+
+  Process& start_writer() {
+    return world_.scheduler.start("writer", [this] {
+      std::string wrong;
+      try {
+        Store store = open("source", false, false);
+        note(store);
+        for (int round = 0; !stop_; ++round) {
+          write(store);
+          note(store);
+          if (chance_.one_in(40)) store.settle();
+          if (chance_.one_in(2)) base::sleep_for(std::chrono::milliseconds(chance_.below(30)));
+        }
+        store.close();
+      } catch (const Error& error) {
+        wrong = std::string("the writer: ") + error.what();
+      }
+      if (!wrong.empty()) world_.scheduler.fail(wrong);
+    });
+  }
+
+  void write(Store& store) {
+    store.transact([&](Transaction& tx) {
+      for (std::uint64_t i = chance_.between(1, 4); i > 0; --i) {
+        const Space space(chance_.one_in(4) ? "more" : "things");
+        const std::string key = "k" + std::to_string(10 + chance_.below(80));
+        const std::uint64_t what = chance_.below(10);
+        if (what < 5) {
+          std::string value(chance_.magnitude(1, 6000), '\0');
+          for (char& c : value) c = static_cast<char>(chance_.next());
+          space.put(tx, key, value);
+        } else if (what == 5) {
+          space.put(tx, key, "expires", {.ttl = 100h});
+        } else if (what == 6) {
+          space.erase(tx, key);
+        } else if (what == 7) {
+          space.erase_range(tx, {.begin = key, .end = key + "~"});
+        } else {
+          space.add(tx, "counter" + std::to_string(chance_.below(3)), 1);
+        }
+      }
+    });
+  }
+
+  // `slow`: the writer goes on meanwhile, maybe faster than files can be copied that nobody pins.
+  void copy(bool pins, bool slow, bool last) {
+    ++attempts_;
+    std::string wrong;
+    bool there = false;
+    const Version before = newest_;
+    try {
+      Options options;
+      options.memory_bytes = 1UL << 20;
+      options.read_only = !pins;
+      const std::shared_ptr<engine::Engine> source = engine::Engine::open(
+          std::make_unique<Below>(world_.disk, "source", pins ? May::write : May::read), "source", options, sizes_);
+      const std::unique_ptr<engine::CopyTarget> target = engine::make_directory_target(
+          std::make_unique<Target>(world_.disk,
+                                   [this, last] {
+                                     if (last || chance_.one_in(2)) return;
+                                     world_.scheduler.kill_after(*world_.scheduler.current_process(),
+                                                                 chance_.between(1, 8));
+                                   }),
+          "target", sizes_);
+      engine::copy_store(*source, *target, [&](const engine::CopyFigures& figures) {
+        found_ |= figures.found > 0;
+        if (slow) base::sleep_for(std::chrono::milliseconds(chance_.below(100)));
+      });
+      there = true;
+      oldest_ = before;
+      source->close();
+    } catch (const Error& error) {
+      // The attempt before was killed when nothing was left to do.
+      there = error.code() == ErrorCode::invalid_argument &&
+              std::string_view(error.what()).find("it was whole by then") != std::string_view::npos;
+      const bool outrun = slow && !pins && error.code() == ErrorCode::expired;
+      if (!there && !outrun) wrong = std::string("the copy: ") + error.what();
+    }
+    if (!wrong.empty()) world_.scheduler.fail(wrong);
+    through_ = there;
+  }
+
+  void read() {
+    std::string wrong;
+    try {
+      {
+        const Store store = open("target", true, false);  // read-only: it does nothing by itself
+        Version version = 0;
+        const Contents all = contents(store, version);
+        const auto then = history_.find(version);
+        if (version < oldest_) {
+          wrong = "the copy is of version " + std::to_string(version) + ", older than " + std::to_string(oldest_);
+        } else if (then == history_.end()) {
+          wrong = "the copy is of version " + std::to_string(version) + ", which nobody has seen";
+        } else if (all != then->second) {
+          wrong = "the copy is not what the store was at version " + std::to_string(version);
+        }
+        const CheckReport report = store.check();
+        if (!report.clean())
+          wrong = "the copy is damaged: " + (report.damage.empty() ? report.healed_places : report.damage).front();
+        std::vector<std::string> names;
+        expect_none(Below(world_.disk, "target").list("runs", names));
+        if (names.size() != store.stats().runs) wrong = "runs are left over";
+        expect_none(Below(world_.disk, "target").list("", names));
+        if (std::find(names.begin(), names.end(), "copying") != names.end()) wrong = "the mark is left over";
+      }
+      Store store = open("target", false, false);
+      Space("things").put(store, "it", "takes more");
+      store.close();
+    } catch (const Error& error) {
+      wrong = std::string("the reader: ") + error.what();
+    }
+    if (!wrong.empty()) world_.scheduler.fail(wrong);
+  }
+
+  World& world_;
+  Chance& chance_;
+  engine::Sizes sizes_;
+  FaultProfile profile_;
+  std::map<Version, Contents> history_;
+  Version newest_ = 0;  // that the writer has seen
+  Version oldest_ = 0;  // that the copy may be of
+  bool stop_ = false;
+  bool through_ = false;
+  bool found_ = false;
+  std::uint64_t attempts_ = 0;
+};
+
+Ran copies(std::uint64_t seed) {
+  return in_world(seed, [](World& world) { Copies(world).run(); });
+}
+
+TEST(CopiesOnADisk, AreOfOneVersionWhereverTheyWereKilled) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr std::uint64_t kSeeds = 20;
+#else
+  constexpr std::uint64_t kSeeds = 250;
+#endif
+  Report all;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Ran ran = copies(seed);
+    ASSERT_EQ(ran.failure, "") << "seed " << seed;
+    all.add(ran.report);
+  }
+  EXPECT_GT(all.outcomes["attempts"], kSeeds * 2);
+  EXPECT_GT(all.outcomes["gone on"], kSeeds / 4);
+#ifndef __SANITIZE_ADDRESS__
+  for (const char* probe : {"engine: a copy that was whole but for its mark was begun anew",
+                            "engine: a copy threw away a run that an earlier one had left"}) {
+    EXPECT_GT(all.probes[probe], 0U) << probe;
+  }
+#endif
+}
+
+class CopyBreak : public ::testing::TestWithParam<base::Break> {};
+
+TEST_P(CopyBreak, IsCaught) {
+  base::set_break(GetParam(), true);
+  std::string failure;
+  std::uint64_t seed = 0;
+  while (failure.empty() && seed < 300) failure = copies(++seed).failure;
+  base::set_break(GetParam(), false);
+  EXPECT_NE(failure, "") << "not noticed in " << seed << " seeds";
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CopyBreak,
+                         ::testing::Values(base::Break::copy_adopt_unsynced, base::Break::copy_adopt_unverified,
+                                           base::Break::engine_flush_skip_record),
+                         [](const auto& tested) { return std::string(base::break_name(tested.param)); });
+
+}  // namespace
+}  // namespace ingot::simulator
