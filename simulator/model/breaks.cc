@@ -39,7 +39,7 @@ const char* broken_name(Broken broken) {
       "age_from_answer",
       "age_from_last_put",
       "deletes_after_failure",
-      "tail_before_listing",
+      "sweeps_unread_log",
       "dooms_all_removed",
       "forgets_graveyard",
       "payloads_swept_by_name",
@@ -83,7 +83,7 @@ const char* broken_means(Broken broken) {
       "the age of an upload counts from the answer to its put",
       "the age of an upload counts from the put that was answered, and not from the first",
       "a writer whose commit failed deletes its upload",
-      "the sweeper does not read the log between its LIST and its DELETE",
+      "the sweeper does not read the log to its end before it deletes what it knows no name of",
       "the runs of the sweeper's graveyard are deleted, not only those of the graveyard of the boundary's checkpoint",
       "a run that was replaced, and is not in the graveyard of the checkpoint, is taken for one that was never named",
       "payloads made before the boundary was seen are swept, if the sweeper has not read their names since its "

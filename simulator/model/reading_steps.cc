@@ -91,7 +91,7 @@ void Steps::look(int i, Held answer) {
   find_end(i);
 }
 
-// Whoever sweeps runs has read the log to its end, after it has listed.
+// Whoever sweeps runs has read the log to its end, after the grace period.
 void Steps::find_end(int i) {
   const Process& sweeper = process(i);
   if (!goes_by_names() || sweeper.sweeping == 0 || sweeper.tail_read || !knows_slot(sweeper)) return;

@@ -134,7 +134,7 @@ struct Process {
   int named = 0;             ///< the last one that it has sent in a boundary: it does not remove it
   int sweeping = 0;          ///< the boundary below which it sweeps; 0: none
   int candidates = 0;        ///< bits: uploads that it has listed and found old
-  bool tail_read = false;    ///< after that listing
+  bool tail_read = false;    ///< since it began to sweep
   int upload = 0;            ///< the one that its transaction is to name
 };
 

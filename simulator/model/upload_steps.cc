@@ -84,10 +84,11 @@ bool Steps::takes_for_named(const Process& sweeper, int upload) const {
   return breaks(Broken::forgets_graveyard) ? newest_run(state_, upto) == upload : is_named(state_, upload, upto);
 }
 
-// LIST, read the log to its end, DELETE.
+// What was there before the boundary was seen can only be named by what was signed not long after, so when the grace
+// period is over, the log knows.
 void Steps::delete_uploads(int i) {
   const Process& sweeper = process(i);
-  const bool has_read = sweeper.tail_read || breaks(Broken::tail_before_listing) || !goes_by_names();
+  const bool has_read = sweeper.tail_read || breaks(Broken::sweeps_unread_log) || !goes_by_names();
   if (!has_read) return;
   for (int u = 1; u <= world_.uploads; ++u) {
     const bool is_unnamed = (sweeper.candidates >> u & 1) != 0 && !takes_for_named(sweeper, u);

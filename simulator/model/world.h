@@ -50,7 +50,7 @@ enum class Broken : std::uint8_t {
   age_from_answer,
   age_from_last_put,
   deletes_after_failure,
-  tail_before_listing,
+  sweeps_unread_log,
   dooms_all_removed,
   forgets_graveyard,
   payloads_swept_by_name,

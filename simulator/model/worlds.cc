@@ -103,7 +103,7 @@ World collectors_world(Size size) {
   World world;
   world.name = "collectors";
   world.about = "a writer and two collectors, one of which takes over from the other";
-  world.times = size == Size::large ? kMiddle : kShort;
+  world.times = size == Size::large ? kLong : kShort;
   world.roles = {writer('A', 2), collector('C'), collector('D')};
   world.slots = 2;
   world.boundaries = size == Size::tiny ? 1 : 2;
@@ -142,7 +142,7 @@ World uploads_world(Size size) {
   world.slots = 2;
   world.boundaries = 1;
   world.uploads = 1;
-  world.deadlines = size == Size::tiny ? 0 : 1;
+  world.deadlines = size == Size::tiny ? 0 : size == Size::small ? 1 : 2;
   return world;
 }
 
@@ -288,7 +288,7 @@ World broken_world(Broken broken) {
       break;
     case Broken::number_without_slot:
     case Broken::tail_with_gap:
-      world = openings_world(Size::small);
+      world = openings_world(Size::tiny);
       break;
     case Broken::rechecks_collected_slot:
       world = rechecks_world(Size::tiny);
@@ -297,7 +297,7 @@ World broken_world(Broken broken) {
     case Broken::age_checked_once:
     case Broken::age_from_answer:
     case Broken::age_from_last_put:
-    case Broken::tail_before_listing:
+    case Broken::sweeps_unread_log:
     case Broken::dooms_all_removed:
     case Broken::forgets_graveyard:
       world = runs_world(Size::tiny);
@@ -308,6 +308,7 @@ World broken_world(Broken broken) {
       break;
     case Broken::deletes_after_failure:
       world = uploads_world(Size::tiny);
+      world.deadlines = 1;
       break;
     case Broken::payloads_swept_by_name:
       world = payloads_world(Size::tiny);

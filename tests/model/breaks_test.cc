@@ -20,14 +20,22 @@ TEST_P(Without, ThereIsACounterexample) {
   for (const std::string& step : explored.trace) EXPECT_NE(step, "?");
 }
 
+// So it is the rule that does it. (Not where what is broken are times, and where other tests have seen to it.)
 TEST_P(Without, NothingGoesWrongInTheSameWorldWithTheRule) {
+  switch (GetParam()) {
+    case Broken::grace_too_short:
+    case Broken::half_too_long:
+    case Broken::adopts_too_long:
+    case Broken::payloads_swept_young:
+      GTEST_SKIP() << "what is broken are its times";
+    case Broken::keeps_session:
+      GTEST_SKIP() << "it is one of the large worlds";
+    default:
+      break;
+  }
+  if (kSize == Size::tiny) GTEST_SKIP() << "it takes a faster build";
   World world = broken_world(GetParam());
   world.broken.reset();
-  if (GetParam() == Broken::grace_too_short || GetParam() == Broken::half_too_long ||
-      GetParam() == Broken::adopts_too_long || GetParam() == Broken::payloads_swept_young) {
-    GTEST_SKIP() << "what is broken are its times";
-  }
-  if (kSize == Size::tiny || GetParam() == Broken::keeps_session) GTEST_SKIP() << "it has too many states";
   const Explored explored = explore(world, Effort{});
   EXPECT_EQ(explored.violation, "");
   EXPECT_TRUE(explored.is_whole);
@@ -40,7 +48,7 @@ std::vector<Broken> all_breaks() {
 }
 
 INSTANTIATE_TEST_SUITE_P(BucketModel, Without, testing::ValuesIn(all_breaks()),
-                         [](const auto& info) { return std::string(broken_name(info.param)); });
+                         [](const auto& one) { return std::string(broken_name(one.param)); });
 
 }  // namespace
 }  // namespace ingot::bucket_model

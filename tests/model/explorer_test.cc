@@ -73,8 +73,8 @@ TEST(BucketModelExplorer, FindsAShortestWayToAViolation) {
       "A has read the beginning of the log",
       "A confirms the boundary: there is none yet",
       "A sends transaction 1 for slot 1 (attempt 1), signed with the date of its confirmation",
-      "A hears nothing, its deadline passes: transaction 1 is reported as unavailable",
       "the server carries out A's put of transaction 1 for slot 1; no answer arrives",
+      "A hears nothing, its deadline passes: transaction 1 is reported as unavailable",
   };
   EXPECT_EQ(explored.trace, expected);
 }

@@ -22,7 +22,7 @@ TEST_P(TheInequality, DecidesWhetherAnythingGoesWrong) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BucketModel, TheInequality, testing::ValuesIn(inequalities()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 // What the code has (boundary.h, bucket_background.cc, bucket_medium.cc, collector.cc), in minutes. How long a server
 // may sit on a request that it has accepted is assumed; nobody says.

@@ -27,7 +27,7 @@ TEST_P(EveryWorld, KeepsAllPromises) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BucketModel, EveryWorld, testing::ValuesIn(worlds(kSize)),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 class TinyWorld : public testing::TestWithParam<World> {};
 
@@ -40,7 +40,7 @@ TEST_P(TinyWorld, HasAWayOnFromEachState) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BucketModel, TinyWorld, testing::ValuesIn(worlds(Size::tiny)),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace ingot::bucket_model
