@@ -55,6 +55,7 @@ World writers_world(Size size) {
   world.boundaries = 1;
   world.deadlines = size == Size::large ? 2 : 1;
   world.twins = 0;
+  if (size == Size::tiny) world.slots = 1;
   return world;
 }
 
@@ -63,7 +64,7 @@ World kills_world(Size size) {
   world.name = "kills";
   world.about = "a writer that is killed, and another that also collects";
   world.times = size == Size::large ? kMiddle : kShort;
-  world.roles = {writer('A', 2), writer('B', 1)};
+  world.roles = {writer('A', size == Size::tiny ? 1 : 2), writer('B', 1)};
   world.roles[0].may_be_killed = true;
   world.roles[1].collects = true;
   world.slots = size == Size::large ? 3 : 2;
@@ -104,8 +105,8 @@ World collectors_world(Size size) {
   world.name = "collectors";
   world.about = "a writer and two collectors, one of which takes over from the other";
   world.times = size == Size::large ? kLong : kShort;
-  world.roles = {writer('A', 2), collector('C'), collector('D')};
-  world.slots = 2;
+  world.roles = {writer('A', size == Size::tiny ? 1 : 2), collector('C'), collector('D')};
+  world.slots = size == Size::tiny ? 1 : 2;
   world.boundaries = size == Size::tiny ? 1 : 2;
   if (size != Size::tiny) {
     world.roles[1].may_be_killed = true;
@@ -154,9 +155,24 @@ World runs_world(Size size) {
   world.roles = {writer('A', 3), collector('C')};
   world.roles[0].edits = 2;
   world.slots = 3;
-  world.boundaries = 2;
+  world.boundaries = 1;
   world.uploads = 2;
   world.start_lags = true;
+  return world;
+}
+
+// The same where the replay's start moves on between the runs.
+World boundaries_world(Size size) {
+  World world = runs_world(size);
+  world.name = "boundaries";
+  world.about = "a writer whose second run replaces its first, and another that also collects, twice";
+  world.times = size == Size::large ? kMiddle : kShort;
+  world.roles = {writer('A', 3), writer('B', 1)};
+  world.roles[0].edits = 2;
+  world.roles[1].collects = true;
+  world.slots = size == Size::tiny ? 2 : 4;
+  world.boundaries = 2;
+  world.requests = 8;
   return world;
 }
 
@@ -226,7 +242,7 @@ const char* size_name(Size size) {
 
 std::vector<World> worlds(Size size) {
   return {writers_world(size), kills_world(size),   rechecks_world(size), months_world(size),   collectors_world(size),
-          copies_world(size),  uploads_world(size), runs_world(size),     payloads_world(size), openings_world(size)};
+          copies_world(size),  uploads_world(size), runs_world(size), boundaries_world(size), payloads_world(size), openings_world(size)};
 }
 
 World broken_world(Broken broken) {
