@@ -136,7 +136,7 @@ void Bucket::befall(Fault fault, Chance& dice, Course& course) {
       no_connection_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
       return;
     case Fault::wrong_date: {
-      const auto apart = std::chrono::seconds(dice.magnitude(10 * 60, 72 * 3600));
+      const auto apart = std::chrono::seconds(dice.between(10 * 60, 72 * 3600));
       course.skew = coin ? apart : -apart;
       break;
     }

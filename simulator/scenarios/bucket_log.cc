@@ -36,6 +36,7 @@ BucketLogPlan draw_bucket_plan(Chance& chance, Choices& choices) {
   plan.waits = chance.one_in(2) ? chance.between(1, 12) : 0;
   plan.collects = chance.percent(60);
   plan.collect_every = chance.one_in(2) ? base::Duration(4h) : base::Duration(10min);
+  plan.collects_by_the_clock = chance.one_in(3);
   plan.read_only = chance.one_in(8);
   plan.closes = chance.percent(70);
   plan.lingers = chance.one_in(4);

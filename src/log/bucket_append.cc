@@ -20,6 +20,7 @@ constexpr base::Duration kUsualLatency = std::chrono::milliseconds(100);
 constexpr base::Duration kPutPatience = std::chrono::seconds(20);
 // A put that took longer says nothing about the next one; and nobody stands back for longer, whatever the rank.
 constexpr base::Duration kLatencyMax = std::chrono::seconds(2);
+constexpr int kTurn = 2;
 constexpr base::Duration kTurnMax = std::chrono::seconds(3);
 // The puts of an attempt that was taken, and then not there: a bucket that says so often is none.
 constexpr int kDenialsMax = 3;
@@ -55,14 +56,16 @@ void BucketLogHandle::wait_for_turn(Lock& lock, base::Instant deadline) {
   if (rank == 0) return;
   base::probe("bucket: a writer stood back for others");
   const base::Duration latency = put_latencies_.percentile(50).value_or(kUsualLatency);
-  const base::Duration turn = std::min(static_cast<std::int64_t>(rank) * latency, kTurnMax);
+  const base::Duration turn = std::min(static_cast<std::int64_t>(rank) * kTurn * latency, kTurnMax);
   const base::Instant until = std::min(deadline, base::now() + turn);
-  base::Instant look_at = base::now() + latency / 2;
+  // Whoever comes next looks often; the others have time.
+  const base::Duration pause = static_cast<std::int64_t>(rank) * latency / 2;
+  base::Instant look_at = base::now() + pause;
   const Looker looker(lookers_);
   while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) {
     if (base::now() >= look_at) {
       want_look();
-      look_at = base::now() + latency / 2;
+      look_at = base::now() + pause;
     }
     wait_for_change(lock, std::min(until, look_at));
   }
@@ -78,7 +81,6 @@ Append BucketLogHandle::append(const Draft& draft, base::Instant deadline) {
     return Append::unavailable;
   }
   if (gone_ || !arrived_.empty()) return Append::lost;
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   const Append outcome = begin_append(lock, draft, deadline);
   if (outcome == Append::kept) ++stats_.appends_kept;
@@ -134,7 +136,6 @@ Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint
 Read BucketLogHandle::settle(base::Instant deadline) {
   if (is_child()) return Read::unavailable;
   Lock lock(shared_->mutex);
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   while (undecided_slot_ == end_.slot + 1) {
     if (is_stopped()) return stopped_as();
@@ -237,8 +238,8 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
     return may_be_there(tried) ? Append::collected : Append::lost;
   }
   if (tried.won.has_value()) {
-    const auto& [date, answered] = *tried.won;
-    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) return keep(tried.entry);
+    const DateSample& won = *tried.won;
+    if (!looks_at_boundary || is_covered(ours.slot, won.date, won.sent, won.answered)) return keep(tried.entry);
     if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
   }
   return std::nullopt;
@@ -251,8 +252,8 @@ bool BucketLogHandle::is_too_late(const Tried& tried) const {
 
 // It is in its slot, and it is known by the rules. The mutex is held.
 Append BucketLogHandle::keep(const ArrivedEntry& entry) {
-  const ArrivedEntry kept = entry;
-  if (end_.slot < kept->entry.slot) accept(kept);
+  if (end_.slot < entry->entry.slot) accept(entry);
+  const ArrivedEntry kept = std::move(arrived_.front());  // which `entry` may be
   arrived_.pop_front();
   arrived_bytes_ -= kept->entry.payload_bytes;
   consume(*kept);
@@ -314,7 +315,7 @@ void BucketLogHandle::digest_answer(Tried& tried, const Call<storage::Answer>& c
         set_corrupt("the bucket has carried out two conditional puts of " + key +
                     ": it ignores conditional requests, and can't hold a store");
       }
-      if (answer.date.has_value()) tried.won.emplace(*answer.date, call.answered);
+      if (answer.date.has_value()) tried.won = DateSample{*answer.date, call.sent, call.answered};
       [[fallthrough]];
     case Outcome::exists:
       if (tried.entry->bytes->size() <= kHedgeBytesMax && call.answered - call.sent <= kLatencyMax) {

@@ -134,15 +134,12 @@ bool BucketLogHandle::is_decided(const Round& round) const {
 
 void BucketLogHandle::fetch_once(Lock& lock) {
   Round round;
-  {
-    const Busy busy(busy_);
-    start_round(lock, round);
-    for (;;) {
-      work_on_confirmation(lock);
-      if (closing_ || is_decided(round)) break;
-      if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
-      wait_for_change(lock, base::kNever);
-    }
+  start_round(lock, round);
+  for (;;) {
+    work_on_confirmation(lock);
+    if (closing_ || is_decided(round)) break;
+    if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
+    wait_for_change(lock, base::kNever);
   }
   for (const auto& slot : round.slots) slot->cancelled = true;  // those that have not begun
   if (closing_) return;
@@ -170,6 +167,7 @@ void BucketLogHandle::digest_confirmation(const Call<Confirmed>& call, std::uint
   } else {
     confirmation_.date = newest.date;
     confirmation_.sent = newest.sent;
+    is_outdated_ = false;
     confirms_done_ = number;
     if (round_wanted_ <= rounds_done_) {
       follow_back_off_.reset();
@@ -185,13 +183,18 @@ void BucketLogHandle::digest_confirmation(const Call<Confirmed>& call, std::uint
   if (confirmation_.slot > end_.slot && looks) set_gone();
 }
 
-bool BucketLogHandle::is_covered(std::uint64_t slot, const Call<storage::Got>& call) const {
-  return knows_boundary() && confirmation_.covers(slot, call.result.date, call.answered, options_.grace);
+// As Confirmation::covers; and a Date that disagrees with those before it tells nothing, since a machine whose clock
+// stood still has only the Dates to go by.
+bool BucketLogHandle::is_covered(std::uint64_t slot, const std::optional<storage::BucketDate>& date, base::Instant sent,
+                                 base::Instant answered) const {
+  if (!knows_boundary() || !confirmation_.covers(slot, date, answered, options_.grace)) return false;
+  if (answered <= confirmation_.sent || base::broken(base::Break::bucket_skip_reader_boundary)) return true;
+  return !is_outdated_ && clock_.is_plausible({*date, sent, answered});
 }
 
 // Whether an answer about this slot may be believed; if not, the boundary is asked for again.
 bool BucketLogHandle::counts(std::uint64_t slot, const Call<storage::Got>& call) {
-  const bool covered = knows_boundary() && confirmation_.covers(slot, call.result.date, call.answered, options_.grace);
+  const bool covered = is_covered(slot, call);
   if (!covered) {
     base::probe("bucket: an answer about a slot came too long after the boundary was confirmed");
     (void)want_confirmation();

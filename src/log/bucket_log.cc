@@ -87,7 +87,8 @@ Read BucketLogHandle::open_from(BucketOpening opening, const Sink& sink, base::I
   take_opening(lock, opening);
   opening = {};
   const Looker looker(lookers_);
-  const std::uint64_t wanted = ++round_wanted_;
+  constexpr std::uint64_t wanted = 1;
+  round_wanted_ = wanted;
   for (;;) {
     read_arrived(lock, sink);
     if (is_stopped()) return stopped_as();
@@ -150,13 +151,15 @@ void BucketLogHandle::take_tail(Lock& lock, const BucketOpening& opening) {
 
 void BucketLogHandle::take_slots(Lock& lock, BucketOpening& opening) {
   std::vector<ArrivedEntry> entries;
+  std::uint64_t absent = 0;
   for (BucketOpening::Slot& slot : opening.slots) {
     const std::uint64_t next = end_.slot + 1 + entries.size();
     if (slot.slot < next) continue;
-    const bool is_good = slot.slot == next && slot.got.outcome == storage::Outcome::done && knows_boundary() &&
-                         confirmation_.covers(slot.slot, slot.got.date, slot.answered, options_.grace);
+    const bool counts = slot.slot == next && is_covered(slot.slot, slot.got.date, slot.answered, slot.answered);
+    if (counts && slot.got.outcome == storage::Outcome::absent) absent = slot.slot;
+    const bool is_there = counts && slot.got.outcome == storage::Outcome::done;
     std::string misfit;
-    ArrivedEntry entry = is_good ? decode(std::move(slot.got.bytes), slot.slot, misfit) : nullptr;
+    ArrivedEntry entry = is_there ? decode(std::move(slot.got.bytes), slot.slot, misfit) : nullptr;
     if (entry == nullptr) break;
     ++stats_.slots_read;
     entries.push_back(std::move(entry));
@@ -169,6 +172,11 @@ void BucketLogHandle::take_slots(Lock& lock, BucketOpening& opening) {
     width_ = kWindow;
     full_rounds_ = 1;
   }
+  if (absent != end_.slot + 1 || is_stopped()) return;
+  // That was the end when the opening asked: as good as a round of our own.
+  ++stats_.slots_absent;
+  rounds_done_ = ++rounds_begun_;
+  looked_at_ = count_of(opening.asked);
 }
 
 // Reading.
@@ -182,7 +190,7 @@ Version BucketLogHandle::published() const {
   const bool is_old = now - looked_at_.load(std::memory_order_relaxed) > base::Duration(kMustLookAfter).count();
   const bool has_failed =
       now - look_failed_at_.load(std::memory_order_relaxed) < base::Duration(kLookAgainAfter).count();
-  return is_old && !has_failed && busy_.load(std::memory_order_relaxed) == 0 ? kMustLook : version;
+  return is_old && !has_failed ? kMustLook : version;
 }
 
 // Somebody wants to know what others append: the follower asks for it for a while.
@@ -434,6 +442,7 @@ void BucketLogHandle::say(Lock& lock) {
 void BucketLogHandle::note_date(const DateSample& date) {
   clock_.add(date);
   clock_offset_.store(clock_.offset().value_or(0), std::memory_order_relaxed);
+  if (knows_boundary() && date.date - confirmation_.date >= options_.grace / 2) is_outdated_ = true;
 }
 
 BucketLogHandle::CallOf<storage::Got> BucketLogHandle::get(Lock& lock, std::string key, base::Duration patience) {

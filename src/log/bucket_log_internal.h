@@ -131,11 +131,11 @@ class BucketLogHandle final : public BucketLog {
   struct Tried {
     ArrivedEntry entry;  // as it is in the slot if it wins
     std::vector<Delivery> deliveries;
-    bool may_be_there = false;  // some delivery that was answered has, or may have, been carried out
-    std::optional<std::pair<storage::BucketDate, base::Instant>> won;  // `done`, and when; it counts if it is covered
-    bool is_taken = false;                                             // `exists`: the follower is to read it
-    std::uint64_t taken_round = 0;                                     // of the follower, which began after that
-    std::uint64_t confirm_needed = 0;                                  // nothing more is sent before this confirmation
+    bool may_be_there = false;         // some delivery that was answered has, or may have, been carried out
+    std::optional<DateSample> won;     // `done`, and when; it counts if it is covered
+    bool is_taken = false;             // `exists`: the follower is to read it
+    std::uint64_t taken_round = 0;     // of the follower, which began after that
+    std::uint64_t confirm_needed = 0;  // nothing more is sent before this confirmation
     base::Instant send_at{};
     base::Instant hedge_at = base::kNever;
     base::Instant again_at = base::kNever;  // although others are under way
@@ -147,17 +147,6 @@ class BucketLogHandle final : public BucketLog {
     storage::BackOff back_off;
   };
 
-  // Something is under way that tells what is published.
-  class Busy {
-   public:
-    explicit Busy(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
-    ~Busy() { count_.fetch_sub(1); }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-
-   private:
-    std::atomic<std::uint32_t>& count_;
-  };
   // While alive, the follower goes on trying. The mutex is held at both ends.
   class Looker {
    public:
@@ -218,7 +207,11 @@ class BucketLogHandle final : public BucketLog {
   void start_round(Lock& lock, Round& round);
   [[nodiscard]] bool is_decided(const Round& round) const;
   void digest_slots(Lock& lock, Round& round);
-  [[nodiscard]] bool is_covered(std::uint64_t slot, const Call<storage::Got>& call) const;
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const std::optional<storage::BucketDate>& date, base::Instant sent,
+                                base::Instant answered) const;
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const Call<storage::Got>& call) const {
+    return is_covered(slot, call.result.date, call.sent, call.answered);
+  }
   [[nodiscard]] bool counts(std::uint64_t slot, const Call<storage::Got>& call);
   ArrivedEntry take_slot(std::string bytes, std::uint64_t slot);
   bool fetch_payloads(Lock& lock, std::vector<ArrivedEntry>& entries);
@@ -249,6 +242,11 @@ class BucketLogHandle final : public BucketLog {
   Append keep(const ArrivedEntry& entry);
   void wait_for_turn(Lock& lock, base::Instant deadline);
 
+  // bucket_check.cc
+  struct Check;
+  void check_some(Lock& lock, Check& check, std::uint64_t last);
+  void check_payloads(Lock& lock, Check& check, const std::vector<ArrivedEntry>& entries);
+
   // bucket_background.cc
   bool send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
                     base::Instant deadline);
@@ -278,7 +276,6 @@ class BucketLogHandle final : public BucketLog {
   std::atomic<bool> is_asleep_ = false;         // the follower waits without a deadline
   std::atomic<std::int64_t> clock_offset_ = 0;  // of clock_, in microseconds
   std::atomic<bool> is_stopped_ = false;
-  std::atomic<std::uint32_t> busy_ = 0;  // looks and appends that are under way
 
   // Guarded by shared_->mutex:
   End end_;
@@ -290,6 +287,7 @@ class BucketLogHandle final : public BucketLog {
   bool corrupt_ = false;
   bool closing_ = false;
   Confirmation confirmation_;
+  bool is_outdated_ = false;  // it: some answer's Date was half the grace after it
   std::optional<Boundary> boundary_;
   BucketClock clock_;
   Turns turns_;

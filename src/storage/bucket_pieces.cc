@@ -59,6 +59,8 @@ class BucketPieces::Object {
 struct BucketPieces::Piece {
   enum class State : std::uint8_t { queued, running, done };
 
+  Piece(std::shared_ptr<Object> of, Range where, Reading reading) : object(std::move(of)), range(where), how(reading) {}
+
   const std::shared_ptr<Object> object;
   const Range range;
   const Reading how;

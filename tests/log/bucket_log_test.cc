@@ -412,6 +412,30 @@ TEST(BucketLog, TheBoundaryPassesWhoeverIsBehindIt) {
   EXPECT_EQ(other.outcome, Read::corrupt) << "a boundary goes back: " << other.why;
 }
 
+// A machine whose clock stood still has only the Dates to tell that it slept. One of them may be wrong, too.
+TEST(BucketLog, OneWrongDateDoesNotHideASleep) {
+  using Dates = std::vector<std::chrono::hours>;
+  for (const Dates& wrong : {Dates{0h}, Dates{0h, -71h, 0h}, Dates{-71h, 0h}, Dates{-80h, 0h}, Dates{-100h, -30h}}) {
+    MemoryBucket bucket;
+    const storage::BucketDate begin = bucket.date();
+    BucketHandle sleeper;
+    ASSERT_TRUE(sleeper.open(bucket)) << sleeper.why;
+    EXPECT_EQ(sleeper.append("a"), Append::kept);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(sleeper.log->look(within(10s)), Read::caught_up);
+    // Three days later, of which it knows nothing.
+    bucket.change([&](MemoryBucket& inside) {
+      inside.objects[boundary_key(1)] =
+          encode_boundary({.store_id = kBucketStore, .number = 1, .slot = 3, .checkpoint = "c"});
+      std::size_t answers = 0;
+      inside.afterwards = [&, answers](Verb, std::string_view key, Answer& answer) mutable {
+        const std::chrono::hours off = key.starts_with(kLogPrefix) && answers < wrong.size() ? wrong[answers++] : 0h;
+        answer.date = begin + 72h + off;
+      };
+    });
+    EXPECT_EQ(sleeper.log->look(within(10s)), Read::gone);
+  }
+}
+
 // Segments, starts, large payloads, tails.
 
 TEST(BucketLog, ASegmentBeginsWhenTheLastIsFullOrOneIsAskedFor) {
