@@ -155,8 +155,8 @@ fi
 check stands-alone stands_alone
 if [ "$hours" != 0 ]; then
   check simulator-long build/release/simulator/ingot-simulator --first-seed 1000000 --hours "$hours" --jobs "$jobs"
-  check model-large build/release/simulator/model/ingot-bucket-model --world large
-  grep -E '^[a-z]+ +[0-9]+ states' "$logs/model-large.log" || true
+  check model-long build/release/simulator/model/ingot-bucket-model --size large
+  grep -E '^[a-z]+ +[0-9]+ states' "$logs/model-long.log" || true
   check kills-long env INGOT_TEST_HOURS="$hours" build/release/tests/test_end-to-end --gtest_filter='Kills.OfEveryKind*'
   sed -n '/^[0-9]* kills$/,/opens: /p' "$logs/kills-long.log"
 fi

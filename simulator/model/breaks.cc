@@ -5,6 +5,12 @@
 
 namespace ingot::bucket_model {
 
+std::vector<Broken> all_breaks() {
+  std::vector<Broken> all;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Broken::count); ++i) all.push_back(static_cast<Broken>(i));
+  return all;
+}
+
 const char* broken_name(Broken broken) {
   static constexpr const char* kNames[] = {
       "signs_with_true_time",
@@ -21,7 +27,7 @@ const char* broken_name(Broken broken) {
       "expired_row_is_none",
       "one_nonce",
       "row_without_nonce",
-      "keeps_session",
+      "counts_alone",
       "deletes_early",
       "second_collector_does_not_wait",
       "seen_by_first_answer",
@@ -62,10 +68,10 @@ const char* broken_means(Broken broken) {
       "the checkpoint has no row for a session's last commit",
       "a process that finds its slot collected looks its row up in the state that it has",
       "an undecided attempt does not know that the row may be that of the attempt after it, for the same slot",
-      "a row that has expired is taken for one that never was",
+      "a row that is not there any more, for it has expired, is taken for one that never was",
       "a process has one nonce for all its attempts",
       "the session's row has the sequence, but nothing that tells two attempts with the same one apart",
-      "a process that reads an entry of its session which it has not sent goes on with the session",
+      "a process counts its attempts on from its own last one, whatever it has read of its machine's copy",
       "slots are deleted as soon as the boundary is there",
       "a second collector takes the boundary's existence for the end of the grace period",
       "a boundary counts as seen since the date of the answer that first showed it",

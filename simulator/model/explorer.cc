@@ -113,6 +113,7 @@ class Exploration {
       visit(index);
     }
     result_.states = found_.size();
+    result_.bytes = found_.bytes();
     if (effort_.checks_progress && result_.is_whole && result_.violation.empty()) check_progress();
     return std::move(result_);
   }

@@ -12,6 +12,7 @@ namespace ingot::bucket_model {
 struct Explored {
   std::uint64_t states = 0;
   std::uint64_t steps = 0;         ///< between them
+  std::uint64_t bytes = 0;         ///< of memory
   int depth = 0;                   ///< of the farthest state, or of the violation
   bool is_whole = true;            ///< false: there are more states than were allowed, or than have room
   std::string violation;           ///< empty: nothing went wrong

@@ -1,4 +1,6 @@
 // Confirming the boundary, and reading the next slot.
+#include <algorithm>
+
 #include "model/steps.h"
 
 namespace ingot::bucket_model {
@@ -66,8 +68,7 @@ void Steps::look(int i, Held answer) {
   const Process& reader = process(i);
   const int slot = reader.position + 1;
   if (answer == Held::bytes) {
-    const bool is_copy = is_of_copy(reader, state_.won(slot));
-    Successor& found = add(is_copy ? Action::reads_copy : Action::reads, i, slot);
+    Successor& found = add(Action::reads, i, slot);
     consume(process(found.state, i), state_.won(slot));
     return;
   }
@@ -102,10 +103,9 @@ bool Steps::takes_for_own(const Entry& own, const Entry& won) const {
   return own == won || (breaks(Broken::one_nonce) && own.same_session(won));
 }
 
-// Of its own session, and not sent by it.
-bool Steps::is_of_copy(const Process& process, const Entry& won) const {
-  if (!world_.copies || process.epoch != 0 || won.owner() != process.owner || won.epoch() != 0) return false;
-  return won != process.attempt && won != process.earlier;
+// Of this process, or of its machine's copy. It counts on from what it has read of that.
+bool Steps::is_of_session(const Process& process, const Entry& won) {
+  return won.same_session(Entry({.owner = process.owner, .epoch = process.epoch, .heir = process.heir}));
 }
 
 // The slot of the attempts is settled by what is in it.
@@ -128,7 +128,9 @@ void Steps::consume(Process& process, const Entry& won) const {
   process.held = Held::nothing;
   process.held_counts = false;
   if (world_.rechecks && has_won && won.transaction() == 1) process.recheck = process.position;
-  if (is_of_copy(process, won) && !breaks(Broken::keeps_session)) process.epoch = 1;
+  if (is_of_session(process, won) && !breaks(Broken::counts_alone)) {
+    process.sequence = std::max(process.sequence, won.sequence());
+  }
   settle_by_content(process, won);
 }
 

@@ -12,7 +12,7 @@ std::optional<Fate> Steps::fate_by_row(const Process& process, const Entry& own,
     const Entry& won = state_.won(slot);
     if (won.same_session(own) && won.month() == month) row = won;  // one of an earlier month has expired
   }
-  if (own.month() < month && !breaks(Broken::expired_row_is_none)) return Fate::unknown;
+  if (row.empty() && own.month() < month && !breaks(Broken::expired_row_is_none)) return Fate::unknown;
   if (row.empty() || row.sequence() < own.sequence()) return std::nullopt;
   if (breaks(Broken::row_without_nonce)) {
     return row.sequence() == own.sequence() ? std::optional(Fate::kept) : std::nullopt;

@@ -30,7 +30,6 @@ enum class Action : std::uint8_t {
   confirms_removed,  // (broken) boundary a + 1 is not there any more
   finds_gone,        // confirms, and has to open anew
   reads,             // what is in slot a
-  reads_copy,        // in slot a: something of its own session that it has not sent, so it draws a new one
   finds_absent,      // nothing in slot a
   gets,              // slot a, and does not look at the answer yet
   looks_at_answer,
@@ -139,7 +138,7 @@ class Steps {
   void consume(Process& process, const Entry& won) const;
   void settle_by_content(Process& process, const Entry& won) const;
   [[nodiscard]] bool takes_for_own(const Entry& own, const Entry& won) const;
-  [[nodiscard]] bool is_of_copy(const Process& process, const Entry& won) const;
+  [[nodiscard]] static bool is_of_session(const Process& process, const Entry& won);
   // committing_steps.cc
   void send(int i);
   void recheck(int i);

@@ -172,8 +172,6 @@ std::string in_words(const World& world, const State& before, const Step& step) 
       return who + " confirms the boundary: " + boundary_name(world, before, step.a) + "; it opens anew";
     case Action::reads:
       return who + " " + reading(before, *process, step.a, world);
-    case Action::reads_copy:
-      return who + " " + reading(before, *process, step.a, world) + "; its machine has a copy";
     case Action::finds_absent:
       return who + " finds nothing in slot " + number(step.a);
     case Action::gets:

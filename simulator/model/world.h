@@ -30,7 +30,7 @@ enum class Broken : std::uint8_t {
   // Copies of a machine.
   one_nonce,
   row_without_nonce,
-  keeps_session,
+  counts_alone,
   // Collection.
   deletes_early,
   second_collector_does_not_wait,
@@ -57,6 +57,7 @@ enum class Broken : std::uint8_t {
   payloads_swept_young,
   count,
 };
+std::vector<Broken> all_breaks();
 const char* broken_name(Broken broken);
 /// In a sentence: what is done wrong.
 const char* broken_means(Broken broken);

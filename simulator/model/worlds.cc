@@ -125,6 +125,7 @@ World copies_world(Size size) {
   world.copies = true;
   world.slots = size == Size::tiny ? 2 : 3;
   world.boundaries = 1;
+  world.months = size == Size::tiny;
   if (size == Size::large) {
     world.deadlines = 2;
     world.requests = 9;
@@ -173,6 +174,23 @@ World boundaries_world(Size size) {
   world.slots = size == Size::tiny ? 2 : 4;
   world.boundaries = 2;
   world.requests = 8;
+  return world;
+}
+
+// Two that sweep below the same boundary, or one after the other, each with a graveyard of its own.
+World graveyards_world(Size size) {
+  World world = runs_world(Size::tiny);
+  world.name = "graveyards";
+  world.about = "a writer whose second run replaces its first, and two that collect";
+  world.roles.push_back(collector('D'));
+  if (size == Size::tiny) {
+    world.roles[0].transactions = 2;
+    world.slots = 2;
+  }
+  if (size == Size::large) {
+    world.roles[1].may_be_killed = true;
+    world.kills = 1;
+  }
   return world;
 }
 
@@ -241,8 +259,9 @@ const char* size_name(Size size) {
 }
 
 std::vector<World> worlds(Size size) {
-  return {writers_world(size), kills_world(size),   rechecks_world(size), months_world(size),   collectors_world(size),
-          copies_world(size),  uploads_world(size), runs_world(size), boundaries_world(size), payloads_world(size), openings_world(size)};
+  return {writers_world(size),    kills_world(size),      rechecks_world(size), months_world(size),
+          collectors_world(size), copies_world(size),     uploads_world(size),  runs_world(size),
+          boundaries_world(size), graveyards_world(size), payloads_world(size), openings_world(size)};
 }
 
 World broken_world(Broken broken) {
@@ -280,10 +299,12 @@ World broken_world(Broken broken) {
     case Broken::one_nonce:
     case Broken::row_without_nonce:
       world = copies_world(Size::tiny);
+      world.months = false;
       world.slots = 3;
       break;
-    case Broken::keeps_session:
+    case Broken::counts_alone:
       world = copies_world(Size::tiny);
+      world.months = false;
       world.slots = 3;
       world.deadlines = 2;
       world.requests = 9;

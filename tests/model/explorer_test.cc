@@ -65,6 +65,16 @@ TEST(BucketModelExplorer, SaysWhenThereWasNoRoomForAllStates) {
   EXPECT_FALSE(explore(world, Effort{.bytes_max = 1 << 20}).is_whole);
 }
 
+// All that this writer may upload has grown too old to be named.
+TEST(BucketModelExplorer, FindsAStateFromWhichNothingIsDecidedAnyMore) {
+  World world = broken_world(Broken::deletes_after_failure);
+  world.broken.reset();
+  EXPECT_EQ(explore(world, Effort{}).violation, "");
+  const Explored explored = explore(world, Effort{.checks_progress = true});
+  EXPECT_EQ(explored.violation, "P6: from here on no step leads to a decision");
+  EXPECT_FALSE(explored.trace.empty());
+}
+
 TEST(BucketModelExplorer, FindsAShortestWayToAViolation) {
   const Explored explored = explore(broken_world(Broken::trusts_time_out), Effort{});
   EXPECT_EQ(explored.violation, "P2: a transaction is in the log, and was reported as never to be");

@@ -33,13 +33,19 @@ class TinyWorld : public testing::TestWithParam<World> {};
 
 // Whatever has happened, each process that has something open has a way on to where it is decided.
 TEST_P(TinyWorld, HasAWayOnFromEachState) {
-  if (GetParam().uploads != 0) GTEST_SKIP() << "uploads grow too old, and a world has only so many";
   const Explored explored = explore(GetParam(), Effort{.checks_progress = true});
   EXPECT_EQ(explored.violation, "") << told(explored);
   EXPECT_TRUE(explored.is_whole);
 }
 
-INSTANTIATE_TEST_SUITE_P(BucketModel, TinyWorld, testing::ValuesIn(worlds(Size::tiny)),
+// Uploads grow too old, and a world has only so many.
+std::vector<World> worlds_without_uploads() {
+  std::vector<World> all = worlds(Size::tiny);
+  std::erase_if(all, [](const World& world) { return world.uploads != 0; });
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(BucketModel, TinyWorld, testing::ValuesIn(worlds_without_uploads()),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace
