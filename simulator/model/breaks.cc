@@ -92,8 +92,7 @@ const char* broken_means(Broken broken) {
       "the sweeper does not read the log to its end before it deletes what it knows no name of",
       "the runs of the sweeper's graveyard are deleted, not only those of the graveyard of the boundary's checkpoint",
       "a run that was replaced, and is not in the graveyard of the checkpoint, is taken for one that was never named",
-      "payloads made before the boundary was seen are swept, if the sweeper has not read their names since its "
-      "checkpoint",
+      "payloads made before the boundary was seen are swept, if no entry that the sweeper has read names them",
       "payloads are swept one step too young",
   };
   static_assert(std::size(kMeanings) == static_cast<std::size_t>(Broken::count));
