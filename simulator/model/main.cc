@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/explorer.h"
 #include "model/times.h"
@@ -24,6 +25,7 @@ constexpr const char kUsage[] =
     "followed by a shortest way there.\n"
     "  --size S       tiny (a second), small (the default: half a minute) or large (some minutes, 7 GiB)\n"
     "  --world NAME   only this one; without it all of that size, and the inequalities of times\n"
+    "  --times        only the inequalities of times\n"
     "  --break NAME   show what happens without this rule, in a world of its own: the run must fail\n"
     "  --list         the worlds, the inequalities, and the rules that can be broken\n"
     "  --states N     give a world up that has more states\n"
@@ -41,6 +43,7 @@ struct Wanted {
   Size size = Size::small;
   std::optional<std::string> world;
   std::optional<Broken> broken;
+  bool only_times = false;
   Effort effort;
 };
 
@@ -111,11 +114,15 @@ Broken broken_of(std::string_view name) {
 
 // Nothing: there is nothing to explore.
 std::optional<Wanted> read(int count, char** arguments) {
-  static constexpr option kOptions[] = {
-      {"size", required_argument, nullptr, 's'},   {"world", required_argument, nullptr, 'w'},
-      {"break", required_argument, nullptr, 'b'},  {"list", no_argument, nullptr, 'l'},
-      {"states", required_argument, nullptr, 'n'}, {"gigabytes", required_argument, nullptr, 'g'},
-      {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
+  static constexpr option kOptions[] = {{"size", required_argument, nullptr, 's'},
+                                        {"world", required_argument, nullptr, 'w'},
+                                        {"break", required_argument, nullptr, 'b'},
+                                        {"list", no_argument, nullptr, 'l'},
+                                        {"times", no_argument, nullptr, 't'},
+                                        {"states", required_argument, nullptr, 'n'},
+                                        {"gigabytes", required_argument, nullptr, 'g'},
+                                        {"help", no_argument, nullptr, 'h'},
+                                        {nullptr, 0, nullptr, 0}};
   Wanted wanted;
   bool has_size = false;
   for (int chosen = 0; (chosen = getopt_long(count, arguments, "", kOptions, nullptr)) != -1;) {
@@ -126,6 +133,9 @@ std::optional<Wanted> read(int count, char** arguments) {
         break;
       case 'w':
         wanted.world = optarg;
+        break;
+      case 't':
+        wanted.only_times = true;
         break;
       case 'b':
         wanted.broken = broken_of(optarg);
@@ -147,7 +157,8 @@ std::optional<Wanted> read(int count, char** arguments) {
     }
   }
   if (optind != count) throw Misused(std::string(arguments[optind]) + ": no such argument; see --help");
-  if (wanted.broken && (wanted.world || has_size)) throw Misused("--break has a world of its own");
+  if (wanted.broken && (wanted.world || wanted.only_times || has_size)) throw Misused("--break has a world of its own");
+  if (wanted.world && wanted.only_times) throw Misused("--world and --times: one of them");
   return wanted;
 }
 
@@ -156,14 +167,13 @@ bool run(const Wanted& wanted) {
     std::printf("%s: %s\n", broken_name(*wanted.broken), broken_means(*wanted.broken));
     return show(broken_world(*wanted.broken), wanted.effort);
   }
-  bool is_known = !wanted.world.has_value();
-  bool is_good = true;
-  for (const World& world : worlds(wanted.size)) {
-    if (wanted.world && world.name != *wanted.world) continue;
-    is_known = true;
-    is_good = show(world, wanted.effort) && is_good;
+  std::vector<World> chosen = wanted.only_times ? std::vector<World>{} : worlds(wanted.size);
+  if (wanted.world) std::erase_if(chosen, [&](const World& world) { return world.name != *wanted.world; });
+  if (wanted.world && chosen.empty()) {
+    throw Misused("--world " + *wanted.world + ": there is no such world; --list shows them");
   }
-  if (!is_known) throw Misused("--world " + *wanted.world + ": there is no such world; --list shows them");
+  bool is_good = true;
+  for (const World& world : chosen) is_good = show(world, wanted.effort) && is_good;
   if (wanted.world) return is_good;
   for (const Inequality& inequality : inequalities()) is_good = show(inequality, wanted.size) && is_good;
   return is_good;

@@ -183,8 +183,8 @@ struct State {
   [[nodiscard]] Upload& upload(int number) { return uploads[static_cast<std::size_t>(number)]; }
   /// Of the newest boundary; 0: none yet.
   [[nodiscard]] int newest_boundary() const {
-    int number = 0;
-    while (number < kBoundariesMax && boundaries[static_cast<std::size_t>(number + 1)] != 0) ++number;
+    int number = kBoundariesMax;
+    while (number > 0 && boundaries[static_cast<std::size_t>(number)] == 0) --number;
     return number;
   }
   /// The last slot that something has won; 0: none.
