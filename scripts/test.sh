@@ -3,7 +3,8 @@
 #
 #   scripts/test.sh             all of it: release, sanitizers, clang with fuzzing, style, simulator (about ten minutes on two cores)
 #   scripts/test.sh --quick     the release build's tests only
-#   scripts/test.sh --hours H   and after it H hours of simulator seeds, and H hours of kills (500 at least)
+#   scripts/test.sh --hours H   and after it H hours of simulator seeds, the large worlds of the bucket's model (some minutes, 7 GiB), and
+#                               H hours of kills (500 at least)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +13,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --quick) quick=yes; shift ;;
     --hours) hours=${2:?--hours needs a number}; shift 2 ;;
-    -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "test.sh: unknown option $1 (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -154,6 +155,8 @@ fi
 check stands-alone stands_alone
 if [ "$hours" != 0 ]; then
   check simulator-long build/release/simulator/ingot-simulator --first-seed 1000000 --hours "$hours" --jobs "$jobs"
+  check model-long build/release/simulator/model/ingot-bucket-model --size large
+  grep -E '^[a-z]+ +[0-9]+ states' "$logs/model-long.log" || true
   check kills-long env INGOT_TEST_HOURS="$hours" build/release/tests/test_end-to-end --gtest_filter='Kills.OfEveryKind*'
   sed -n '/^[0-9]* kills$/,/opens: /p' "$logs/kills-long.log"
 fi

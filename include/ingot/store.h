@@ -145,7 +145,8 @@ class Store {
   /// What became of a commit of this handle that ended as `Undecided`: its version if it is there, nothing if it is not
   /// and never will be. Waits for the bucket.
   ///   throws   unavailable: still not known; ask again.  invalid_argument: not a commit of this handle, or more than a
-  ///            thousand such ago.  closed: open the store, and look at the data
+  ///            thousand such ago.  expired: this can't be known any more, since the machine slept for more than 30
+  ///            days, or is a copy of another that went on.  closed: open the store.  With both, look at the data
   [[nodiscard]] std::optional<Version> outcome(const Undecided& undecided) const;
 
   /// Makes everything committed so far, by any process, durable on disk, whatever the durability of its commits.

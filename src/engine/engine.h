@@ -242,12 +242,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Attempted {
     base::Hash128 session;
     std::uint64_t sequence = 0;
+    std::int64_t time_micros = 0;
     std::uint64_t slot = 0;  // that it was sent for, or one of the next two
     bool decided = false;
     Version base_version = 0;  // 0: it did not happen
   };
   static constexpr std::uint64_t kInCheckpoint = ~0ULL;      // its slot is gone: a row tells, once it can be read
-  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and the row is another's
+  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and no row tells
   mutable base::Mutex undecided_mutex_;
   std::deque<Attempted> undecided_;
 

@@ -380,7 +380,7 @@ void Engine::count_kept(std::size_t transactions, std::size_t payload_bytes) {
 void Engine::note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot) {
   constexpr std::size_t kRememberedMax = 1000;
   const std::lock_guard lock(undecided_mutex_);
-  undecided_.push_back({attempt.session, attempt.sequence, slot});
+  undecided_.push_back({attempt.session, attempt.sequence, attempt.time_micros, slot});
   if (undecided_.size() > kRememberedMax) undecided_.pop_front();
 }
 
@@ -415,8 +415,8 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
       if (found->slot == kNeverSettled) {
         throw Error(ErrorCode::expired,
                     where_ +
-                        ": what became of that commit can't be known any more: this machine is a copy of another "
-                        "that went on meanwhile. Look at the data.");
+                        ": what became of that commit can't be known any more: this machine slept for more than 30 "
+                        "days, or is a copy of another that went on meanwhile. Look at the data.");
       }
       if (found->decided && found->base_version == 0) return {};
       if (found->decided) return found->base_version + undecided.ordinal_;

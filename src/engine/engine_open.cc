@@ -197,6 +197,7 @@ void Engine::settle_collected() {
         sessions.push_back(attempted.session);
     }
   }
+  const std::int64_t now_micros = std::max(clock_micros(), visible_time_.load(std::memory_order_relaxed));
   for (const base::Hash128& session : sessions) {
     const std::optional<SessionRow> row = read_session(session);
     const std::lock_guard lock(undecided_mutex_);
@@ -209,7 +210,7 @@ void Engine::settle_collected() {
                          });
     for (Attempted& attempted : undecided_) {
       if (!is_open(attempted)) continue;
-      RowSays says = row_says(row, attempted.sequence);
+      RowSays says = row_says(row, attempted.sequence, now_micros - attempted.time_micros);
       if (is_ours && says == RowSays::unknown) says = RowSays::not_kept;
       if (says == RowSays::unknown) {
         attempted.slot = kNeverSettled;

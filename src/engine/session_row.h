@@ -6,10 +6,12 @@
 //   value   u64 sequence | u64 version of its first transaction | u32 transactions
 //
 // A machine that was copied goes on twice, in one session. So a sequence is a counter above 32 random bits: what has
-// the counter of an attempt and not its bits was the other heir's.
+// the counter of an attempt and not its bits was the other heir's. And each heir counts on from what it has read of the
+// other, so that the counters of a session grow along the log: a row whose counter is lower than that of an attempt
+// can't have taken the place of the attempt's own.
 //
-// It expires kSessionRowMicros after the commit. Written by whoever applies an entry that has a session, so everywhere
-// alike.
+// It expires kSessionRowMicros after the commit: from then on a row that is not there tells nothing. Written by whoever
+// applies an entry that has a session, so everywhere alike.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +36,12 @@ struct SessionRow {
 };
 
 // What a row says of an attempt whose slot is gone. `unknown`: it was overwritten by a later commit of the session,
-// which the one who asks did not make.
+// which the one who asks did not make; or it may have been there and expired.
+//   age_micros  of the attempt, when the row was looked up
 enum class RowSays : std::uint8_t { kept, not_kept, unknown };
-inline RowSays row_says(const std::optional<SessionRow>& row, std::uint64_t sequence) {
-  if (!row || (row->sequence >> 32) < (sequence >> 32)) return RowSays::not_kept;
+inline RowSays row_says(const std::optional<SessionRow>& row, std::uint64_t sequence, std::int64_t age_micros) {
+  if (!row) return age_micros < kSessionRowMicros ? RowSays::not_kept : RowSays::unknown;
+  if ((row->sequence >> 32) < (sequence >> 32)) return RowSays::not_kept;
   return row->sequence == sequence ? RowSays::kept : RowSays::unknown;
 }
 

@@ -173,8 +173,10 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const D
   entry.link = end_.link;
   if (kind != SlotKind::nothing) {
     entry.session = session_;
-    // The counter of a copied machine goes on twice; the bits of the two differ.
-    sequence_ = ((sequence_ >> 32) + 1) << 32 | (entry.nonce.low & 0xffff'ffffULL);
+    // A copied machine's session goes on twice: the bits of the two differ, and the counter is above all that was read.
+    const std::uint64_t counter = std::max(sequence_, sequence_read_) >> 32;
+    sequence_ = (counter + 1) << 32 | (entry.nonce.low & 0xffff'ffffULL);
+    attempt_micros_ = entry.time_micros;
     entry.sequence = sequence_;
   }
   entry.replay_from = replay_from_;

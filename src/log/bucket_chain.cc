@@ -81,6 +81,7 @@ void BucketLogHandle::accept(const ArrivedEntry& arrived) {
 void BucketLogHandle::remember(const Arrived& arrived) {
   const SlotEntry& entry = arrived.entry;
   if (entry.kind != SlotKind::nothing) turns_.won(entry.session, entry.time_micros);
+  if (entry.session == session_) sequence_read_ = std::max(sequence_read_, entry.sequence);
   identities_.push_back({entry.slot, entry.identity});
   if (identities_.size() > kIdentitiesMax) identities_.pop_front();
   if (!entry.bulk.empty()) bulk_.emplace_back(entry.slot, entry.bulk);

@@ -307,7 +307,7 @@ std::int64_t BucketLogHandle::clock_micros() const {
 Log::Attempt BucketLogHandle::attempt() const {
   if (is_child()) return {};
   const Lock lock(shared_->mutex);
-  return {.session = session_, .sequence = sequence_};
+  return {.session = session_, .sequence = sequence_, .time_micros = attempt_micros_};
 }
 
 Position BucketLogHandle::position() const {

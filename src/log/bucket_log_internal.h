@@ -334,8 +334,10 @@ class BucketLogHandle final : public BucketLog {
   std::vector<std::string> to_say_;
 
   // The owner's appends.
-  ArrivedEntry deciding_;  // of the attempt that is under way
-  std::uint64_t sequence_ = 0;
+  ArrivedEntry deciding_;              // of the attempt that is under way
+  std::uint64_t sequence_ = 0;         // of our last attempt
+  std::int64_t attempt_micros_ = 0;    // its time
+  std::uint64_t sequence_read_ = 0;    // the newest of our session in the log: ours, or our machine's copy's
   std::uint64_t undecided_slot_ = 0;   // an attempt at this slot was given up, and may be there
   std::uint64_t turn_taken_ = 0;       // the slot for which it was waited already
   std::optional<PutPayload> payload_;  // the last one, for who tries again

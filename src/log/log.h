@@ -144,10 +144,11 @@ class Log {
   // See the head of this file. Entries are at most kEntryPayloadBytesMax. The commit lock may be kept afterwards.
   virtual Append append(const Draft& draft, base::Instant deadline) = 0;
 
-  // In a bucket: the session and sequence of the last append, whatever became of it. Owner only.
+  // In a bucket: the session, sequence and time of the last append's entry, whatever became of it. Owner only.
   struct Attempt {
     base::Hash128 session;
     std::uint64_t sequence = 0;
+    std::int64_t time_micros = 0;
   };
   [[nodiscard]] virtual Attempt attempt() const = 0;
 

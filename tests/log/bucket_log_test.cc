@@ -216,6 +216,35 @@ TEST(BucketAppend, ThatIsUndecidedIsSettledByWhatIsInTheSlot) {
   }
 }
 
+// Two machines that were one have one session. What each appends has a greater number than what it has read of the
+// other: so the row of the session with the greatest number is also the last one. Found by the model.
+TEST(BucketAppend, CountsOnFromWhatACopyOfTheMachineHasAppended) {
+  MemoryBucket bucket;
+  BucketHandle handle;
+  ASSERT_TRUE(handle.open(bucket)) << handle.why;
+  EXPECT_EQ(handle.append("a"), Append::kept);
+  const Log::Attempt ours = handle.log->attempt();
+  EXPECT_EQ(ours.time_micros, handle.log->position().time_micros);
+
+  SlotEntry of_copy;
+  of_copy.slot = 2;
+  of_copy.segment = 1;
+  of_copy.base_version = 2;
+  of_copy.transaction_count = 1;
+  of_copy.time_micros = handle.log->position().time_micros;
+  of_copy.link = handle.log->position().link;
+  of_copy.session = ours.session;
+  of_copy.sequence = 7ULL << 32 | 1;
+  of_copy.payload_bytes = 1;
+  const std::string_view parts[] = {"b"};
+  bucket.change([&](MemoryBucket& inside) { inside.objects[slot_key(2)] = encode_slot(of_copy, parts, kBucketStore); });
+  EXPECT_EQ(handle.look_and_read(), Read::caught_up);
+  EXPECT_EQ(handle.log->attempt().sequence, ours.sequence) << "the last attempt of its own";
+  EXPECT_EQ(handle.append("c"), Append::kept);
+  EXPECT_EQ(handle.log->attempt().session, ours.session);
+  EXPECT_EQ(handle.log->attempt().sequence >> 32, 8U);
+}
+
 TEST(BucketAppend, IsSentASecondTimeIfItIsSlow) {
   MemoryBucket bucket;
   BucketHandle handle;

@@ -151,6 +151,59 @@ TEST(EngineInABucket, WithoutItsSessionsRowACommitWouldHappenTwice) {
   std::cout << failure << "\n";
 }
 
+// As the above, but it sleeps until the row that would tell has expired, too.
+std::string sleep_for_longer_than_rows_live() {
+  return in_world(1,
+                  [](World& world) {
+                    bool is_told = false;
+                    Process& sleeper = world.scheduler.start("sleeper", [&] {
+                      std::string wrong;
+                      try {
+                        Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 90)});
+                        kThings.add(store, "n", 10);
+                        base::sleep_for(1min);
+                        try {
+                          kThings.add(store, "n", 1);
+                        } catch (const Undecided& undecided) {
+                          try {
+                            (void)store.outcome(undecided);
+                          } catch (const Error& error) {
+                            is_told = error.code() == ErrorCode::expired;
+                          }
+                        }
+                        store.close();
+                      } catch (const Error& error) {
+                        wrong = error.what();
+                      }
+                      if (!wrong.empty()) world.scheduler.fail(wrong);
+                    });
+                    world.scheduler.sleep_for(50s);
+                    BucketProfile profile;
+                    profile[Fault::lost_answer] = kSure;
+                    world.bucket.set_faults(profile);
+                    world.scheduler.sleep_for(20s);
+                    world.scheduler.pause(sleeper, std::chrono::hours(24 * 40));
+                    world.bucket.set_faults({});
+                    world.scheduler.sleep_for(std::chrono::hours(24 * 31));
+                    days_pass(world, 6);
+                    if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was collected");
+                    world.scheduler.wait_for_end(sleeper);
+                    run_process(world, "judge", [&] {
+                      Store store = open_in_bucket(world);
+                      const std::int64_t there = counter_in(store);
+                      store.close();
+                      if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
+                      if (!is_told) world.scheduler.fail("the sleeper was told what nobody knows");
+                    });
+                  })
+      .failure;
+}
+
+// It was committed, and then once more. Found by the model.
+TEST(EngineInABucket, WhoSleepsForLongerThanRowsLiveIsToldThatNobodyKnows) {
+  EXPECT_EQ(sleep_for_longer_than_rows_live(), "");
+}
+
 // As a process's end: what is wrong, or nothing.
 void write_much(Store& store, const std::string& name, int count) {
   for (int i = 0; i < count; ++i) kThings.put(store, name + std::to_string(i), std::string(1000, 'v'));
@@ -418,12 +471,16 @@ TEST(EngineInABucket, AHeaderIsReadAsItIsWritten) {
 TEST(EngineInABucket, ASessionsRowSaysWhatIsKnown) {
   using engine::RowSays;
   const auto sequence = [](std::uint64_t counter, std::uint64_t bits) { return counter << 32 | bits; };
-  EXPECT_EQ(engine::row_says({}, sequence(1, 7)), RowSays::not_kept);
+  constexpr std::int64_t kLife = engine::kSessionRowMicros;
+  EXPECT_EQ(engine::row_says({}, sequence(1, 7), 0), RowSays::not_kept);
+  EXPECT_EQ(engine::row_says({}, sequence(1, 7), kLife - 1), RowSays::not_kept);
+  EXPECT_EQ(engine::row_says({}, sequence(1, 7), kLife), RowSays::unknown) << "it may have expired";
   const engine::SessionRow row{{1, 2}, sequence(5, 9), 100, 3};
-  EXPECT_EQ(engine::row_says(row, sequence(5, 9)), RowSays::kept);
-  EXPECT_EQ(engine::row_says(row, sequence(6, 9)), RowSays::not_kept);
-  EXPECT_EQ(engine::row_says(row, sequence(5, 8)), RowSays::unknown);
-  EXPECT_EQ(engine::row_says(row, sequence(4, 9)), RowSays::unknown);
+  EXPECT_EQ(engine::row_says(row, sequence(5, 9), 0), RowSays::kept);
+  EXPECT_EQ(engine::row_says(row, sequence(6, 9), 0), RowSays::not_kept);
+  EXPECT_EQ(engine::row_says(row, sequence(6, 9), kLife), RowSays::not_kept) << "it would be in this one's place";
+  EXPECT_EQ(engine::row_says(row, sequence(5, 8), 0), RowSays::unknown);
+  EXPECT_EQ(engine::row_says(row, sequence(4, 9), 0), RowSays::unknown);
   const std::optional<engine::SessionRow> read = engine::decode_session({1, 2}, engine::encode_session(row));
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->sequence, row.sequence);
