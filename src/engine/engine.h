@@ -170,10 +170,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void commit_group(std::span<Request* const> requests, base::Instant deadline);
   void try_group(std::span<Request* const> requests, base::Instant deadline);
   log::Append append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
-  log::Append resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes);
+  log::Append resolve_collected(std::vector<Request*>& survivors, std::int64_t time_micros, std::size_t payload_bytes);
   std::optional<SessionRow> read_session(const base::Hash128& session) const;
   void count_kept(std::size_t transactions, std::size_t payload_bytes);
-  void note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot);
+  void note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot, std::int64_t time_micros);
   void leave_undecided(std::span<Request* const> survivors, const log::Log::Attempt& attempt);
   void prepare_log(base::Instant deadline) const;
   [[nodiscard]] Error unavailable(const std::string& what) const;
@@ -242,12 +242,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Attempted {
     base::Hash128 session;
     std::uint64_t sequence = 0;
-    std::uint64_t slot = 0;  // that it was sent for, or one of the next two
+    std::uint64_t slot = 0;        // that it was sent for, or one of the next two
+    std::int64_t time_micros = 0;  // of its entry, from which on its row is kept for a while
     bool decided = false;
     Version base_version = 0;  // 0: it did not happen
   };
   static constexpr std::uint64_t kInCheckpoint = ~0ULL;      // its slot is gone: a row tells, once it can be read
-  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and the row is another's
+  static constexpr std::uint64_t kNeverSettled = ~0ULL - 1;  // and the row is another's, or has expired
   mutable base::Mutex undecided_mutex_;
   std::deque<Attempted> undecided_;
 

@@ -343,12 +343,12 @@ log::Append Engine::append_group(std::vector<Request*>& survivors, std::int64_t 
                 where_ + ": " + log().why() + ". Whether it was committed shows when the store is opened again.");
   }
   if (outcome == log::Append::undecided) {
-    note_undecided(log().attempt(), log().position().slot + 1);
+    note_undecided(log().attempt(), log().position().slot + 1, time_micros);
     leave_undecided(survivors, log().attempt());
     return outcome;
   }
   if (outcome == log::Append::unavailable) throw unavailable(log().why());
-  if (outcome == log::Append::collected) return resolve_collected(survivors, payload_bytes);
+  if (outcome == log::Append::collected) return resolve_collected(survivors, time_micros, payload_bytes);
   if (outcome != log::Append::kept) return outcome;
   if (durable)
     usual_sync_ = usual_sync_ == base::Duration{} ? base::now() - begun : (usual_sync_ * 7 + (base::now() - begun)) / 8;
@@ -377,10 +377,10 @@ void Engine::count_kept(std::size_t transactions, std::size_t payload_bytes) {
 }
 
 // An attempt whose answer is missing: what its slot holds, or a row, will decide it.
-void Engine::note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot) {
+void Engine::note_undecided(const log::Log::Attempt& attempt, std::uint64_t slot, std::int64_t time_micros) {
   constexpr std::size_t kRememberedMax = 1000;
   const std::lock_guard lock(undecided_mutex_);
-  undecided_.push_back({attempt.session, attempt.sequence, slot});
+  undecided_.push_back({attempt.session, attempt.sequence, slot, time_micros});
   if (undecided_.size() > kRememberedMax) undecided_.pop_front();
 }
 
@@ -416,7 +416,7 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
         throw Error(ErrorCode::expired,
                     where_ +
                         ": what became of that commit can't be known any more: this machine is a copy of another "
-                        "that went on meanwhile. Look at the data.");
+                        "that went on meanwhile, or it slept for a month. Look at the data.");
       }
       if (found->decided && found->base_version == 0) return {};
       if (found->decided) return found->base_version + undecided.ordinal_;
@@ -432,11 +432,13 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
 }
 
 // The process slept with an answer missing, and meanwhile others went on so far that the slot is gone. What they kept
-// of it is a row: see session_row.h. If it is not there, it never happened, and can't happen any more.
-log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes) {
+// of it is a row: see session_row.h. If it is not there, it never happened, and can't happen any more; unless it would
+// have expired by now.
+log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::int64_t time_micros,
+                                      std::size_t payload_bytes) {
   base::probe("engine: a commit whose slot was collected was looked up");
   const log::Log::Attempt attempt = log().attempt();
-  note_undecided(attempt, kInCheckpoint);
+  note_undecided(attempt, kInCheckpoint, time_micros);
   leave_undecided(survivors, attempt);  // unless the newest checkpoint can be read, and tells
   catch_up();
   Attempted found;

@@ -211,6 +211,11 @@ void Engine::settle_collected() {
       if (!is_open(attempted)) continue;
       RowSays says = row_says(row, attempted.sequence);
       if (is_ours && says == RowSays::unknown) says = RowSays::not_kept;
+      const bool has_expired = attempted.time_micros + kSessionRowMicros <= visible_time_.load();
+      if (!row && has_expired) {
+        base::probe("engine: a commit was asked for after its row had expired");
+        says = RowSays::unknown;
+      }
       if (says == RowSays::unknown) {
         attempted.slot = kNeverSettled;
         continue;

@@ -151,6 +151,54 @@ TEST(EngineInABucket, WithoutItsSessionsRowACommitWouldHappenTwice) {
   std::cout << failure << "\n";
 }
 
+// Longer than a session's row is kept: nothing is left that tells.
+TEST(EngineInABucket, WhoSleepsLongerThanItsRowIsKeptIsNotToldThatItDidNotHappen) {
+  const std::string failure = in_world(1, [](World& world) {
+                                world.scheduler.set_steps_max(100'000'000);
+                                bool is_undecided = false;
+                                bool is_unknown = false;
+                                Process& sleeper = world.scheduler.start("sleeper", [&] {
+                                  std::string wrong;
+                                  try {
+                                    Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 365)});
+                                    kThings.add(store, "n", 10);
+                                    base::sleep_for(1min);
+                                    try {
+                                      kThings.add(store, "n", 1);
+                                    } catch (const Undecided& undecided) {
+                                      is_undecided = true;
+                                      try {
+                                        (void)store.outcome(undecided);
+                                      } catch (const Error& error) {
+                                        is_unknown = error.code() == ErrorCode::expired;
+                                      }
+                                    }
+                                    store.close();
+                                  } catch (const Error& error) {
+                                    wrong = error.what();
+                                  }
+                                  if (!wrong.empty()) world.scheduler.fail(wrong);
+                                });
+                                world.scheduler.sleep_for(50s);
+                                BucketProfile profile;
+                                profile[Fault::lost_answer] = kSure;
+                                world.bucket.set_faults(profile);
+                                world.scheduler.sleep_for(20s);
+                                world.scheduler.pause(sleeper, std::chrono::hours(24 * 40));
+                                world.bucket.set_faults({});
+                                days_pass(world, 34);
+                                world.scheduler.wait_for_end(sleeper);
+                                run_process(world, "judge", [&] {
+                                  Store store = open_in_bucket(world);
+                                  const std::int64_t there = counter_in(store);
+                                  store.close();
+                                  if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
+                                  if (!is_undecided || !is_unknown) world.scheduler.fail("the sleeper was not told");
+                                });
+                              }).failure;
+  EXPECT_EQ(failure, "");
+}
+
 // As a process's end: what is wrong, or nothing.
 void write_much(Store& store, const std::string& name, int count) {
   for (int i = 0; i < count; ++i) kThings.put(store, name + std::to_string(i), std::string(1000, 'v'));
