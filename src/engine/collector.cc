@@ -28,6 +28,17 @@ std::string swept_key(std::uint32_t number) {
   return "swept/" + log::boundary_key(number).substr(log::kBoundaryPrefix.size());
 }
 
+// Whether a key under `prefix` is one that we make: another store's prefix may begin with ours, and go on as our names
+// do.
+bool is_named_by_us(std::string_view key, std::string_view prefix) {
+  constexpr std::size_t kNameBytes = 32;
+  return key.size() == prefix.size() + kNameBytes && key.starts_with(prefix) &&
+         key.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
+}
+
+constexpr std::string_view kRunsPrefix = "runs/";
+constexpr std::string_view kProbePrefix = "probe/";
+
 }  // namespace
 
 base::Instant Collector::deadline() const {
@@ -45,7 +56,8 @@ void Collector::list(std::string_view prefix, Visit visit) {
     require_going_on();
     const base::Instant until = deadline();
     const storage::Listing page = storage::persist(
-        until, [&] { return bucket_.list(prefix, continuation, until); }, [this] { return place_.stopping(); });
+        until, [&](base::Instant end_of_try) { return bucket_.list(prefix, continuation, end_of_try); },
+        [this] { return place_.stopping(); });
     if (page.outcome != Outcome::done)
       throw Error(ErrorCode::unavailable, bucket_.where() + "/" + std::string(prefix) + ": can't list it: " + page.why);
     for (const storage::ListedObject& object : page.objects) visit(object);
@@ -57,7 +69,8 @@ void Collector::remove(const std::string& key) {
   require_going_on();
   const base::Instant until = deadline();
   const storage::Answer answer = storage::persist(
-      until, [&] { return bucket_.remove(key, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.remove(key, end_of_try); },
+      [this] { return place_.stopping(); });
   if (answer.outcome != Outcome::done)
     throw Error(ErrorCode::unavailable, bucket_.where() + "/" + key + ": can't remove it: " + answer.why);
   ++deleted_;
@@ -66,7 +79,8 @@ void Collector::remove(const std::string& key) {
 bool Collector::read_checkpoint(const std::string& key, Checkpoint& checkpoint) {
   const base::Instant until = deadline();
   const storage::Got got = storage::persist(
-      until, [&] { return bucket_.get(key, {}, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.get(key, {}, end_of_try); },
+      [this] { return place_.stopping(); });
   if (got.outcome == Outcome::absent) return false;
   if (got.outcome != Outcome::done)
     throw Error(ErrorCode::unavailable, bucket_.where() + "/" + key + ": can't read it: " + got.why);
@@ -77,7 +91,8 @@ bool Collector::was_swept(std::uint32_t number) {
   if (number <= swept_) return true;
   const base::Instant until = deadline();
   const storage::Got got = storage::persist(
-      until, [&] { return bucket_.get(swept_key(number), {}, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.get(swept_key(number), {}, end_of_try); },
+      [this] { return place_.stopping(); });
   if (got.outcome != Outcome::done && got.outcome != Outcome::absent)
     throw Error(ErrorCode::unavailable, bucket_.where() + ": can't see what was collected: " + got.why);
   if (got.outcome == Outcome::done) swept_ = number;
@@ -192,8 +207,9 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   }
   // Begun before the boundary was seen, so too old to be named by anything that is still to come.
   std::vector<std::string> runs;
-  list("runs/", [&](const storage::ListedObject& object) {
-    if (object.modified <= seen) runs.push_back(object.key.substr(5));
+  list(kRunsPrefix, [&](const storage::ListedObject& object) {
+    if (is_named_by_us(object.key, kRunsPrefix) && object.modified <= seen)
+      runs.push_back(object.key.substr(kRunsPrefix.size()));
   });
   // A payload is named by an entry that was won within half the grace of its making. So what is older than that before
   // the first slot that is left is named by none of these.
@@ -201,10 +217,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
       std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(checkpoint.start.time_micros)));
   const BucketDate payloads_before = first_left - grace_ / 2 - std::min(kSlack, grace_ / 2);
   list(log::kBulkPrefix, [&](const storage::ListedObject& object) {
-    if (known && object.modified < payloads_before) gone.push_back(object.key);
+    if (known && is_named_by_us(object.key, log::kBulkPrefix) && object.modified < payloads_before)
+      gone.push_back(object.key);
   });
-  list("probe/", [&](const storage::ListedObject& object) {
-    if (object.modified <= seen) gone.push_back(object.key);
+  list(kProbePrefix, [&](const storage::ListedObject& object) {
+    if (is_named_by_us(object.key, kProbePrefix) && object.modified <= seen) gone.push_back(object.key);
   });
   std::string continuation;
   std::vector<storage::OpenUpload> uploads;
@@ -212,10 +229,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     require_going_on();
     const base::Instant until = deadline();
     const storage::OpenUploads page = storage::persist(
-        until, [&] { return bucket_.list_uploads("", continuation, until); }, [this] { return place_.stopping(); });
+        until, [&](base::Instant end_of_try) { return bucket_.list_uploads(kRunsPrefix, continuation, end_of_try); },
+        [this] { return place_.stopping(); });
     if (page.outcome != Outcome::done) break;  // some servers can't: their own rules must do
     for (const storage::OpenUpload& upload : page.uploads) {
-      if (upload.begun <= seen) uploads.push_back(upload);
+      if (is_named_by_us(upload.key, kRunsPrefix) && upload.begun <= seen) uploads.push_back(upload);
     }
     continuation = page.continuation;
   } while (!continuation.empty());
@@ -244,7 +262,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   }
   const base::Instant until = deadline();
   const storage::Answer answer = storage::persist(
-      until, [&] { return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, until); });
+      until,
+      [&](base::Instant end_of_try) {
+        return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, end_of_try);
+      },
+      [this] { return place_.stopping(); });
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't note what was collected: " + answer.why);
   swept_ = std::max(swept_, boundary.number);

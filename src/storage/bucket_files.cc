@@ -1,5 +1,6 @@
 #include "storage/bucket_files.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <map>
@@ -92,7 +93,7 @@ class FilesOfBucket final : public BucketFiles {
   [[nodiscard]] std::optional<BucketDate> begun(std::string_view path) const override {
     const std::lock_guard lock(mutex_);
     const auto found = written_.find(path);
-    return found == written_.end() ? std::nullopt : found->second.begun;
+    return found == written_.end() ? std::nullopt : found->second.what.begun;
   }
   void forget_begun(std::string_view path) override {
     const std::lock_guard lock(mutex_);
@@ -113,9 +114,17 @@ class FilesOfBucket final : public BucketFiles {
   void remember(const std::string& path, const Written& written) {
     if (written.is_finished) uploads_.fetch_add(1, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
-    if (written_.size() == kRememberedMax) written_.erase(written_.begin());
-    written_.insert_or_assign(path, written);
+    if (written_.size() == kRememberedMax) {  // the oldest goes: the newest are still to be named by an edit
+      const auto is_older = [](const auto& one, const auto& other) { return one.second.number < other.second.number; };
+      written_.erase(std::min_element(written_.begin(), written_.end(), is_older));
+    }
+    written_.insert_or_assign(path, Remembered{written, ++remembered_});
   }
+
+  struct Remembered {
+    Written what;
+    std::uint64_t number;  // counts them
+  };
 
   Bucket& bucket_;
   DiskCache* const cache_;
@@ -125,7 +134,9 @@ class FilesOfBucket final : public BucketFiles {
   BucketPieces pieces_;
   std::atomic<std::uint64_t> uploads_{0};
   mutable base::Mutex mutex_;
-  std::map<std::string, Written, std::less<>> written_;  // guarded by mutex_
+  // Guarded by mutex_:
+  std::map<std::string, Remembered, std::less<>> written_;
+  std::uint64_t remembered_ = 0;
 };
 
 IoError FilesOfBucket::open(std::string_view path, OpenMode mode, std::unique_ptr<File>& file) {
@@ -149,7 +160,7 @@ IoError FilesOfBucket::remove(std::string_view path) {
     const std::lock_guard lock(mutex_);
     const auto found = written_.find(path);
     if (found != written_.end()) {
-      const Written written = found->second;
+      const Written written = found->second.what;
       written_.erase(found);
       // What was given up before anything was sent: for that nobody should have to wait while the bucket is away.
       if (!written.is_finished && !written.may_be_there) return {};

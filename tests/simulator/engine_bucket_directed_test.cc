@@ -370,6 +370,38 @@ TEST(EngineInABucket, WithoutALeaderSomebodyElseFlushes) {
   EXPECT_GT(ran.report.probes["engine: maintenance without the role"], 0U);
 }
 
+// Another store's prefix may begin with this one's, and go on as its own names do: s3://bucket/app and
+// s3://bucket/app/runs. Or somebody else uploads something large below it, for days.
+TEST(EngineInABucket, WhatIsSomebodyElsesIsNotSwept) {
+  const std::string failure =
+      in_world(1, [](World& world) {
+        const auto put = [&](const std::string& key) {
+          (void)world.bucket.put(key, "theirs", storage::PutMode::create, {}, world.scheduler.now() + 10s);
+        };
+        run_process(world, "maker", [&] { open_in_bucket(world).close(); });
+        std::vector<std::string> theirs;
+        for (const char* folder : {"runs/", "bulk/", "probe/", "x/runs/"}) {
+          for (const char* name : {"store", "runs/00112233445566778899aabbccddeeff", "log/0000000000000001"})
+            theirs.push_back(std::string(folder) + name);
+        }
+        for (const std::string& key : theirs) put(key);
+        const std::string ours = "runs/00112233445566778899aabbccddeeff";
+        put(ours);
+        for (const char* key : {"x/runs/00112233445566778899aabbccddeeff", "films/long", "runs/runs/film"})
+          (void)world.bucket.begin_upload(key, world.scheduler.now() + 10s);
+        (void)world.bucket.begin_upload(ours, world.scheduler.now() + 10s);
+        days_pass(world, 4);
+        if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was swept");
+        for (const std::string& key : theirs) {
+          if (!world.bucket.peek(key)) world.scheduler.fail(key + " is gone");
+        }
+        if (world.bucket.peek(ours)) world.scheduler.fail(ours + " is still there");
+        const storage::OpenUploads open = world.bucket.list_uploads("", "", world.scheduler.now() + 10s);
+        if (open.uploads.size() != 3) world.scheduler.fail("uploads: " + std::to_string(open.uploads.size()));
+      }).failure;
+  EXPECT_EQ(failure, "");
+}
+
 TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
   const std::string failure =
       in_world(1, [](World& world) {
@@ -396,6 +428,37 @@ TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
         });
       }).failure;
   EXPECT_EQ(failure, "");
+}
+
+// How long close() takes, and the end of the handle, when no request is answered any more.
+std::chrono::seconds closing_time(int entries, base::Duration before) {
+  std::chrono::seconds took{};
+  const std::string failure = in_world(1, [&](World& world) {
+                                run_process(world, "closer", [&] {
+                                  {
+                                    std::optional<Store> store(open_in_bucket(world));
+                                    write_much(*store, "k", entries);
+                                    BucketProfile silence;
+                                    silence[Fault::lost_request] = kSure;
+                                    world.bucket.set_faults(silence);
+                                    base::sleep_for(before);
+                                    const base::Instant begun = base::now();
+                                    store->close();
+                                    store.reset();
+                                    took = std::chrono::ceil<std::chrono::seconds>(base::now() - begun);
+                                  }
+                                });
+                              }).failure;
+  EXPECT_EQ(failure, "");
+  return took;
+}
+
+// Retries of an upload go on for minutes; a close ends them.
+TEST(EngineInABucket, ClosingTakesNotLongWhenNothingIsAnswered) {
+  for (const int entries : {0, 61, 66, 67, 128}) {
+    for (const base::Duration before : {base::Duration(0), base::Duration(3s)})
+      EXPECT_LE(closing_time(entries, before), 60s) << entries;
+  }
 }
 
 // What open() says of this bucket; empty: it made a store.

@@ -540,6 +540,19 @@ TEST_P(BucketFilesTest, TheDateIsOfTheBeginAndForgotten) {
 
 // The rest of the directory.
 
+// Of more files than are remembered the oldest are forgotten, however they are called: those of the edit that is being
+// made are the newest.
+TEST_P(BucketFilesTest, TheDatesOfTheNewestFilesAreKnown) {
+  for (int i = 0; i < 4100; ++i) {
+    ASSERT_FALSE(create("runs/z" + std::to_string(i))->sync());
+  }
+  for (const char* path : {"runs/a", "runs/b"}) ASSERT_FALSE(create(path)->sync());
+  EXPECT_TRUE(files_->begun("runs/a").has_value());
+  EXPECT_TRUE(files_->begun("runs/b").has_value());
+  EXPECT_TRUE(files_->begun("runs/z4099").has_value());
+  EXPECT_FALSE(files_->begun("runs/z0").has_value());
+}
+
 TEST_P(BucketFilesTest, NamesAreListedAndRemoved) {
   for (int i = 0; i < 250; ++i) bucket_.set("runs/" + std::to_string(i), "x");
   bucket_.set("runs/deeper/x", "x");
