@@ -27,6 +27,48 @@ Error away(const std::string& where, const std::string& doing, const storage::An
                    : ". Nothing was changed.")};
 }
 
+// done or exists.
+Outcome put_header(storage::Bucket& bucket, const BucketHeader& header, const std::string& where,
+                   base::Instant deadline) {
+  const std::string bytes = encode_bucket_header(header);
+  const storage::Answer answer =
+      storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
+  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
+    throw away(where, "make a store here", answer);
+  return answer.outcome;
+}
+
+}  // namespace
+
+std::string encode_bucket_header(const BucketHeader& header) {
+  std::string out(kHeaderMagic);
+  base::append_little(out, kBucketStoreFormat);
+  base::append_little(out, std::uint32_t{0});
+  char hash[16];
+  base::store_hash(hash, header.store.store_id);
+  out.append(hash, sizeof hash);
+  base::append_little(out, static_cast<std::uint64_t>(header.store.made_micros));
+  base::append_little(out, static_cast<std::uint64_t>(header.grace.count()));
+  base::store_hash(hash, base::hash128(out));
+  return out.append(hash, sizeof hash);
+}
+
+HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
+  if (bytes.size() < 12 || bytes.substr(0, 8) != kHeaderMagic) return HeaderRead::damaged;
+  if (base::load_little<std::uint32_t>(bytes.data() + 8) > kBucketStoreFormat) return HeaderRead::newer_format;
+  if (bytes.size() != kHeaderBytes ||
+      base::load_hash(bytes.data() + kHeaderBytes - 16) != base::hash128(bytes.substr(0, kHeaderBytes - 16))) {
+    return HeaderRead::damaged;
+  }
+  header.store.store_id = base::load_hash(bytes.data() + 16);
+  header.store.made_micros = static_cast<std::int64_t>(base::load_little<std::uint64_t>(bytes.data() + 32));
+  const auto grace = base::load_little<std::uint64_t>(bytes.data() + 40);
+  if (grace < static_cast<std::uint64_t>(kGraceMin.count()) || grace > static_cast<std::uint64_t>(kGraceMax.count()))
+    return HeaderRead::damaged;
+  header.grace = std::chrono::seconds(grace);
+  return HeaderRead::good;
+}
+
 // Everything rests on "if absent": two writers of one name must never both be told that it is theirs.
 void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, const std::string& where,
                         base::Instant deadline) {
@@ -80,35 +122,13 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   (void)bucket.remove(key, deadline);
 }
 
-}  // namespace
-
-std::string encode_bucket_header(const BucketHeader& header) {
-  std::string out(kHeaderMagic);
-  base::append_little(out, kBucketStoreFormat);
-  base::append_little(out, std::uint32_t{0});
-  char hash[16];
-  base::store_hash(hash, header.store.store_id);
-  out.append(hash, sizeof hash);
-  base::append_little(out, static_cast<std::uint64_t>(header.store.made_micros));
-  base::append_little(out, static_cast<std::uint64_t>(header.grace.count()));
-  base::store_hash(hash, base::hash128(out));
-  return out.append(hash, sizeof hash);
-}
-
-HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
-  if (bytes.size() < 12 || bytes.substr(0, 8) != kHeaderMagic) return HeaderRead::damaged;
-  if (base::load_little<std::uint32_t>(bytes.data() + 8) > kBucketStoreFormat) return HeaderRead::newer_format;
-  if (bytes.size() != kHeaderBytes ||
-      base::load_hash(bytes.data() + kHeaderBytes - 16) != base::hash128(bytes.substr(0, kHeaderBytes - 16))) {
-    return HeaderRead::damaged;
-  }
-  header.store.store_id = base::load_hash(bytes.data() + 16);
-  header.store.made_micros = static_cast<std::int64_t>(base::load_little<std::uint64_t>(bytes.data() + 32));
-  const auto grace = base::load_little<std::uint64_t>(bytes.data() + 40);
-  if (grace < static_cast<std::uint64_t>(kGraceMin.count()) || grace > static_cast<std::uint64_t>(kGraceMax.count()))
-    return HeaderRead::damaged;
-  header.grace = std::chrono::seconds(grace);
-  return HeaderRead::good;
+bool create_bucket_header(storage::Bucket& bucket, const BucketHeader& header, const std::string& where,
+                          base::Instant deadline) {
+  if (put_header(bucket, header, where, deadline) == Outcome::done) return true;
+  // Maybe an earlier delivery of this one made it.
+  const storage::Got got = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
+  if (got.outcome != Outcome::done) throw away(where, "see who made the store", got);
+  return got.bytes == encode_bucket_header(header);
 }
 
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
@@ -122,16 +142,13 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
     const storage::Got store = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
     if (store.outcome == Outcome::done) return;
     if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
+    if (object.key == kCopyingMark) throw Error(ErrorCode::not_a_store, where + kCopyUnderWay + ".");
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
                                             "\") and no store. Give a prefix of its own, as s3://bucket/app.");
   }
   require_conditions(bucket, pool, where, deadline);
-  const std::string bytes = encode_bucket_header(header);
-  const storage::Answer answer =
-      storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
-  if (answer.outcome == Outcome::exists) base::probe("engine: another process made the store in the bucket");
-  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
-    throw away(where, "make a store here", answer);
+  if (put_header(bucket, header, where, deadline) == Outcome::exists)
+    base::probe("engine: another process made the store in the bucket");
 }
 
 }  // namespace ingot::engine

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "engine/checkpoint.h"
+#include "engine/copy_runs.h"
 #include "engine/flush.h"
 #include "engine/merged_view.h"
 #include "engine/run_output.h"
@@ -21,35 +22,9 @@ namespace {
 // How often a newer snapshot is taken: each time the copy has come nearer to the end.
 constexpr int kSnapshotsMax = 100;
 constexpr std::uint64_t kReportBytes = 1 << 20;
-
-// Removed unless it was finished.
-class NewFile {
- public:
-  NewFile(storage::Directory& directory, std::string path) : directory_(directory), path_(std::move(path)) {}
-  ~NewFile() {
-    if (file_ == nullptr) return;
-    file_.reset();
-    (void)directory_.remove(path_).code();
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  storage::IoError begin() { return directory_.open(path_, storage::OpenMode::create, file_); }
-  storage::IoError append(std::string_view bytes) {
-    const std::uint64_t at = std::exchange(bytes_, bytes_ + bytes.size());
-    return file_->write_at(at, bytes);
-  }
-  storage::IoError finish() {
-    const storage::IoError error = base::broken(base::Break::run_skip_sync) ? storage::IoError() : file_->sync();
-    if (!error) file_.reset();
-    return error;
-  }
-
- private:
-  storage::Directory& directory_;
-  const std::string path_;
-  std::unique_ptr<storage::File> file_;
-  std::uint64_t bytes_ = 0;
-};
+// A file's begin and end are round trips in which nothing is sent. Each takes 32 MiB of memory
+// (BucketFiles::kPartBytes).
+constexpr std::size_t kRemoteFilesAtOnce = 4;
 
 class StoreCopy {
  public:
@@ -84,12 +59,17 @@ class StoreCopy {
       newest.files = copy_records(held);
     } else {
       find_what_is_there(state);
-      // The oldest first: they change least, should a newer snapshot be needed.
-      for (auto sorted = state.sorted_runs.rbegin(); sorted != state.sorted_runs.rend(); ++sorted) {
-        CheckpointSortedRun entry;
-        entry.id = sorted->id;
-        for (const auto& file : sorted->files) copy_run(file, entry.files);
-        checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(entry));
+      copy_missing(state);
+      for (const SortedRun& sorted : state.sorted_runs) {
+        CheckpointSortedRun& entry = checkpoint.sorted_runs.emplace_back();
+        entry.id = sorted.id;
+        for (const auto& file : sorted.files) {
+          if (there_.contains(file->summary().name)) {
+            entry.files.push_back(file->summary());
+          } else {
+            rewrite(file, entry.files);
+          }
+        }
       }
       newest.files = copy_memtables(held, memtables);
     }
@@ -102,10 +82,6 @@ class StoreCopy {
   }
 
  private:
-  void require(const storage::IoError& error, const std::string& path) const {
-    if (error) throw OutputFailed(target_.files().where() + "/" + path + ": " + error.text());
-  }
-
   void tell(std::uint64_t bytes) {
     figures_.done += bytes;
     figures_.total = std::max(figures_.total, figures_.done);
@@ -137,36 +113,25 @@ class StoreCopy {
     }
   }
 
-  void copy_run(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
-    const runs::RunSummary& summary = run->summary();
-    if (!there_.contains(summary.name)) {
-      if (copy_bytes(*run) == runs::Passed::damaged) return rewrite(run, files);
+  // All that are missing. Of those that can't be had as they were written there is nothing yet.
+  void copy_missing(const State& state) {
+    std::vector<std::shared_ptr<runs::Run>> missing;
+    // The oldest first: they change least, should a newer snapshot be needed.
+    for (auto sorted = state.sorted_runs.rbegin(); sorted != state.sorted_runs.rend(); ++sorted) {
+      for (const auto& file : sorted->files) {
+        if (!there_.contains(file->summary().name)) missing.push_back(file);
+      }
     }
-    files.push_back(summary);
-  }
-
-  runs::Passed copy_bytes(const runs::Run& run) {
-    const std::string path = run_path(run.summary().name);
-    NewFile file(target_.files(), path);
-    require(file.begin(), path);
-    const std::uint64_t before = figures_.done;
-    std::uint64_t untold = 0;  // the last piece is done when the file is
-    storage::IoError error;
-    const runs::Passed passed = run.pass_bytes([&](std::string_view bytes) {
-      error = file.append(bytes);
-      tell(std::exchange(untold, bytes.size()));
-      return !error;
-    });
-    if (passed == runs::Passed::failed) engine_.throw_read_failure(run.why());
-    require(error, path);
-    if (passed == runs::Passed::damaged) {
-      figures_.done = before;
-      return passed;
+    const bool remote = target_.is_remote() || !engine_.medium().deletes_at_once();
+    const std::vector<CopiedRun> copied = copy_runs(missing, target_.files(), remote ? kRemoteFilesAtOnce : 1,
+                                                    [this](std::uint64_t bytes) { tell(bytes); });
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+      const std::string& name = missing[i]->summary().name;
+      if (copied[i].passed == runs::Passed::all) there_.emplace(name, false);
+      if (copied[i].passed == runs::Passed::failed) engine_.throw_read_failure(missing[i]->why());
+      if (copied[i].error)
+        throw OutputFailed(target_.files().where() + "/" + run_path(name) + ": " + copied[i].error.text());
     }
-    require(file.finish(), path);
-    there_.emplace(run.summary().name, false);
-    tell(untold);
-    return passed;
   }
 
   // A run of which some bytes can't be had as they were written: if all of its records can be read, they make another.

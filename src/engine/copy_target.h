@@ -29,6 +29,8 @@ class CopyTarget {
 
   // Where run files are made: "runs/<name>". A file that is synced there, with its name, is whole.
   [[nodiscard]] virtual storage::Directory& files() = 0;
+  // Whether it waits for a network, so that several files should be made at once.
+  [[nodiscard]] virtual bool is_remote() const = 0;
 
   // Whether an earlier copy left this run, every byte of it. If it did not, there is nothing of that name afterwards.
   virtual bool has(const runs::RunSummary& run) = 0;

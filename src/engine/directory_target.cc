@@ -49,6 +49,7 @@ class DirectoryTarget final : public CopyTarget {
   }
 
   storage::Directory& files() override { return *directory_; }
+  bool is_remote() const override { return false; }
 
   bool has(const runs::RunSummary& run) override {
     const auto left = left_.find(run.name);
@@ -79,6 +80,7 @@ class DirectoryTarget final : public CopyTarget {
     const std::uint64_t first = base::random_u64();
     header.store_id = {first, base::random_u64()};
     header.made_micros = base::wall_micros();
+    drop_others(run_names(checkpoint));  // what was begun and not used
     require(directory_->sync_directory("runs"));
     require(write_checkpoint(*directory_, header.store_id, checkpoint));
     make_log(header.store_id, checkpoint.start);

@@ -1,9 +1,9 @@
 // Copies: interrupted anywhere, of damaged stores, onto what was damaged meanwhile. What comes out is the store, or an
 // error that says what is missing.
-#include "engine/copy.h"
-
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/testing.h"
-#include "engine/damaged_store.h"
+#include "engine/copies.h"
 #include "engine/directory_target.h"
 #include "ingot/error.h"
 #include "runs/run_format.h"
@@ -26,19 +26,11 @@ constexpr std::size_t kCopyStride = 7;
 constexpr std::size_t kCopyStride = 1;
 #endif
 
-struct Interrupted {};
-
-// Copies, until `interrupts` says so.
 CopyFigures copy_to(const Opened& engine, const Disk& target,
                     const std::function<bool(const CopyFigures&)>& interrupts = {}) {
-  CopyFigures last;
   const std::unique_ptr<CopyTarget> place =
       make_directory_target(std::make_unique<DamageableDirectory>(target), "/target", engine->sizes());
-  copy_store(*engine, *place, [&](const CopyFigures& figures) {
-    last = figures;
-    if (interrupts && interrupts(figures)) throw Interrupted();
-  });
-  return last;
+  return copy_into(engine, *place, interrupts);
 }
 
 // With its runs' files, or without what is not in them.
@@ -50,25 +42,22 @@ Opened open_source(const Disk& disk, bool salvage = false) {
   return open_store(disk, options);
 }
 
-// As a user who may not write to it: it pins nothing.
-Opened open_to_read(const Disk& disk) {
-  return Engine::open(std::make_unique<DamageableDirectory>(disk, false), "/damaged", {.read_only = true});
-}
+// As it is for a user who may not write to it: who has it open pins nothing. Asks before a run is opened.
+class ReadableDirectory final : public DamageableDirectory {
+ public:
+  ReadableDirectory(Disk disk, std::function<void()> before_a_run)
+      : DamageableDirectory(std::move(disk), false), before_a_run_(std::move(before_a_run)) {}
+  storage::IoError open(std::string_view path, storage::OpenMode mode, std::unique_ptr<storage::File>& file) override {
+    if (path.starts_with("runs/") && before_a_run_) before_a_run_();
+    return DamageableDirectory::open(path, mode, file);
+  }
 
-struct Full {
-  std::string value;
-  Version version;
-  std::int64_t expires;
-  friend bool operator==(const Full&, const Full&) = default;
+ private:
+  const std::function<void()> before_a_run_;
 };
-std::map<std::string, Full> all_of(const Opened& engine) {
-  const HeldView held = engine->hold();
-  std::map<std::string, Full> all;
-  MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::lookup);
-  for (bool more = view.first(); more; more = view.next())
-    all[std::string(view.key())] = {std::string(view.seen().value), view.seen().version, view.seen().expires_micros};
-  EXPECT_FALSE(view.failed()) << view.why();
-  return all;
+Opened open_to_read(const Disk& disk, std::function<void()> before_a_run = {}) {
+  return Engine::open(std::make_unique<ReadableDirectory>(disk, std::move(before_a_run)), "/damaged",
+                      {.read_only = true});
 }
 
 std::set<std::string> runs_on(const Disk& disk) {
@@ -100,7 +89,7 @@ class Copying : public ::testing::Test {
   static void TearDownTestSuite() { runs_ = log_ = nullptr; }
 
   // It is the store that was copied, and sound.
-  static void expect_whole(const Disk& target, const std::map<std::string, Full>& wanted = wanted_) {
+  static void expect_whole(const Disk& target, const AllOf& wanted = wanted_) {
     target->refuse_runs(false);
     const Opened engine = open_store(target, {.create = false});
     EXPECT_TRUE(all_of(engine) == wanted);
@@ -124,7 +113,7 @@ class Copying : public ::testing::Test {
 
   static inline Disk runs_;  // three runs
   static inline Disk log_;   // and a log on top
-  static inline std::map<std::string, Full> wanted_;
+  static inline AllOf wanted_;
 };
 
 TEST_F(Copying, HasTheSameRunFilesByteForByteAndOneMore) {
@@ -187,7 +176,7 @@ TEST_F(Copying, GoesOnWithASourceThatHasMovedOn) {
   const Opened source = open_store(disk);  // which can't merge anything yet
   History history;
   fill(source, history, 7);
-  const std::map<std::string, Full> wanted = all_of(source);
+  const AllOf wanted = all_of(source);
   EXPECT_GT(copy_to(source, target).found, 0U);
   expect_whole(target, wanted);
   // All of them merged meanwhile: what was there is of no use, and gone.
@@ -220,16 +209,14 @@ TEST_F(Copying, GoesOnWithANewerSnapshotIfTheFilesOfAHandleThatPinsNothingAreRem
   const Disk disk = log_->copy();
   disk->refuse_runs(false);
   const Opened writer = open_store(disk);
-  const Opened reader = open_to_read(disk);
-  const std::set<std::string> before = runs_on(disk);
-  const auto target = std::make_shared<DamageableDisk>();
-  bool merged = false;
-  copy_to(reader, target, [&](const CopyFigures&) {
-    if (std::exchange(merged, true)) return false;
+  std::atomic<int> opened{0};
+  const Opened reader = open_to_read(disk, [&] {
+    if (++opened != 2) return;  // one is copied
     writer->settle();
     while (runs_on(disk).size() > 1) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return false;
   });
+  const auto target = std::make_shared<DamageableDisk>();
+  copy_to(reader, target);
   EXPECT_GT(base::probe_count("engine: a copy went on with a newer snapshot"), 0U);
   expect_whole(target);
   // If nobody has removed them for a newer one, no newer one has them.
@@ -287,7 +274,7 @@ TEST_F(Copying, OfWhatIsDamagedBeyondHealingFailsAndSaysWhere) {
   target->refuse_runs(false);
   const Opened copied = open_store(target, {.create = false});
   EXPECT_TRUE(check(copied).clean());
-  const std::map<std::string, Full> records = all_of(copied);
+  const AllOf records = all_of(copied);
   EXPECT_GT(records.size(), 0U);
   EXPECT_LT(records.size(), wanted_.size());
   for (const auto& [key, full] : records) {

@@ -1,6 +1,7 @@
-// A store is copied while it is written, on the simulated disk. The process that copies is killed at any step, and the
-// power fails; it is begun again until it is through. Then the copy is exactly what the store was at one version, not
-// older than the last attempt, durably; and the breaks that would make it less are noticed.
+// A store is copied while it is written: on the simulated disk, to the simulated bucket, and back from it. The process
+// that copies is killed at any step, the power fails, and requests meet with what they meet with; it is begun again
+// until it is through. Then the copy is exactly what the store was at one version, not older than the last attempt,
+// durably; and the breaks that would make it less are noticed.
 #include "engine/copy.h"
 
 #include <gtest/gtest.h>
@@ -17,12 +18,15 @@
 #include "base/testing.h"
 #include "base/time.h"
 #include "below.h"
+#include "engine/bucket_medium.h"
+#include "engine/bucket_target.h"
 #include "engine/directory_target.h"
 #include "engine/store_maker.h"
 #include "in_world.h"
 #include "ingot/error.h"
 #include "ingot/space.h"
 #include "ingot/store.h"
+#include "mounted.h"
 
 namespace ingot::simulator {
 namespace {
@@ -46,9 +50,14 @@ class Target final : public Below {
   const std::function<void()> at_the_end_;
 };
 
+struct Way {
+  bool from_bucket = false;
+  bool to_bucket = false;
+};
+
 class Copies {
  public:
-  explicit Copies(World& world) : world_(world), chance_(world.chance) {
+  Copies(World& world, const Way& way) : world_(world), chance_(world.chance), way_(way) {
     sizes_.segment_bytes = 64UL << 10;
     sizes_.run_file_bytes = 8UL << 10;
     sizes_.resting_memtable_bytes = 8UL << 10;
@@ -63,7 +72,7 @@ class Copies {
     Process& maker = world_.scheduler.start("maker", [this] {
       for (const char* folder : {"source", "target"}) expect_none(world_.disk.make_directory(folder));
       expect_none(world_.disk.sync_directory(""));
-      Store store = open("source", false, true);
+      Store store = open_source(false, true);
       for (std::uint64_t i = chance_.magnitude(1, 200); i > 0; --i) write(store);
       if (chance_.one_in(2)) store.settle();
       note(store);
@@ -72,15 +81,23 @@ class Copies {
     Process* writer = &start_writer();
     world_.scheduler.sleep_for(std::chrono::milliseconds(chance_.between(1, 800)));
     const std::uint64_t kills = chance_.below(12);
+    BucketProfile wire;
+    if (way_.to_bucket && chance_.percent(70)) wire = BucketProfile::draw(chance_);
+    world_.bucket.set_faults(wire);
     const bool pins = chance_.percent(60);
     for (std::uint64_t attempt = 0; !through_; ++attempt) {
       const bool last = attempt >= kills;
+      if (last) {
+        world_.bucket.set_faults({});
+        world_.bucket.end_periods();
+      }
       Process& copier =
           world_.scheduler.start("copier", [this, pins, last] { copy(pins, !last && chance_.one_in(3), last); });
       if (!last) world_.scheduler.kill_after(copier, chance_.between(20, 1500));
       world_.scheduler.wait_for_end(copier);
       if (last && !through_) world_.scheduler.fail("the last copy did not come through");
-      if (chance_.percent(25)) {
+      // In a bucket what the dead had sent may be carried out after their heirs have looked: that is another test.
+      if (!way_.from_bucket && chance_.percent(25)) {
         world_.disk.lose_power();
         writer = &start_writer();
       }
@@ -91,6 +108,12 @@ class Copies {
     if (chance_.percent(70)) world_.disk.lose_power();  // the copy was said to be there
     Process& reader = world_.scheduler.start("reader", [this] { read(); });
     world_.scheduler.wait_for_end(reader);
+    if (way_.to_bucket) {
+      // Whatever was still on the wire does it no harm.
+      world_.scheduler.sleep_for(Bucket::kWireMax + Bucket::kInsideMax);
+      Process& later = world_.scheduler.start("later", [this] { read(); });
+      world_.scheduler.wait_for_end(later);
+    }
     world_.report.outcomes["attempts"] += attempts_;
     world_.report.outcomes["gone on"] += found_ ? 1 : 0;
   }
@@ -100,13 +123,36 @@ class Copies {
     if (error) world_.scheduler.fail("the disk: " + error.text());
   }
 
-  Store open(const char* folder, bool read_only, bool create) {
+  std::shared_ptr<engine::Engine> open(const char* folder, bool in_bucket, const Options& options,
+                                       May may = May::write) {
+    if (!in_bucket)
+      return engine::Engine::open(std::make_unique<Below>(world_.disk, folder, may), folder, options, sizes_);
+    const auto make_medium = [this](const engine::Medium::Setting& setting) {
+      return engine::make_bucket_medium(std::make_unique<MountedBucket>(world_.bucket), nullptr, setting);
+    };
+    return engine::Engine::open_on(make_medium, folder, options, sizes_);
+  }
+  static Options options(bool read_only, bool create) {
     Options options;
     options.memory_bytes = 1UL << 20;
     options.read_only = read_only;
     options.create = create;
-    return engine::StoreMaker::make(
-        engine::Engine::open(std::make_unique<Below>(world_.disk, folder), folder, options, sizes_));
+    return options;
+  }
+  Store open_source(bool read_only, bool create) {
+    return engine::StoreMaker::make(open("source", way_.from_bucket, options(read_only, create)));
+  }
+  Store open_target(bool read_only) {
+    return engine::StoreMaker::make(open("target", way_.to_bucket, options(read_only, false)));
+  }
+  std::unique_ptr<engine::CopyTarget> target(bool last) {
+    if (way_.to_bucket)
+      return engine::make_bucket_target(std::make_unique<MountedBucket>(world_.bucket), "target", sizes_);
+    const auto at_the_end = [this, last] {
+      if (last || chance_.one_in(2)) return;
+      world_.scheduler.kill_after(*world_.scheduler.current_process(), chance_.between(1, 8));
+    };
+    return engine::make_directory_target(std::make_unique<Target>(world_.disk, at_the_end), "target", sizes_);
   }
 
   static Contents contents(const Store& store, Version& version) {
@@ -133,7 +179,7 @@ class Copies {
     return world_.scheduler.start("writer", [this] {
       std::string wrong;
       try {
-        Store store = open("source", false, false);
+        Store store = open_source(false, false);
         note(store);
         for (int round = 0; !stop_; ++round) {
           write(store);
@@ -160,7 +206,7 @@ class Copies {
           for (char& c : value) c = static_cast<char>(chance_.next());
           space.put(tx, key, value);
         } else if (what == 5) {
-          space.put(tx, key, "expires", {.ttl = 100h});
+          space.put(tx, key, "expires", {.ttl = 10'000h});
         } else if (what == 6) {
           space.erase(tx, key);
         } else if (what == 7) {
@@ -179,20 +225,10 @@ class Copies {
     bool there = false;
     const Version before = newest_;
     try {
-      Options options;
-      options.memory_bytes = 1UL << 20;
-      options.read_only = !pins;
-      const std::shared_ptr<engine::Engine> source = engine::Engine::open(
-          std::make_unique<Below>(world_.disk, "source", pins ? May::write : May::read), "source", options, sizes_);
-      const std::unique_ptr<engine::CopyTarget> target = engine::make_directory_target(
-          std::make_unique<Target>(world_.disk,
-                                   [this, last] {
-                                     if (last || chance_.one_in(2)) return;
-                                     world_.scheduler.kill_after(*world_.scheduler.current_process(),
-                                                                 chance_.between(1, 8));
-                                   }),
-          "target", sizes_);
-      engine::copy_store(*source, *target, [&](const engine::CopyFigures& figures) {
+      const std::shared_ptr<engine::Engine> source =
+          open("source", way_.from_bucket, options(!pins, false), pins ? May::write : May::read);
+      const std::unique_ptr<engine::CopyTarget> place = target(last);
+      engine::copy_store(*source, *place, [&](const engine::CopyFigures& figures) {
         found_ |= figures.found > 0;
         if (slow) base::sleep_for(std::chrono::milliseconds(chance_.below(100)));
       });
@@ -204,7 +240,8 @@ class Copies {
       there = error.code() == ErrorCode::invalid_argument &&
               std::string_view(error.what()).find("it was whole by then") != std::string_view::npos;
       const bool outrun = slow && !pins && error.code() == ErrorCode::expired;
-      if (!there && !outrun) wrong = std::string("the copy: ") + error.what();
+      const bool away = way_.to_bucket && !last && error.code() == ErrorCode::unavailable;
+      if (!there && !outrun && !away) wrong = std::string("the copy: ") + error.what();
     }
     if (!wrong.empty()) world_.scheduler.fail(wrong);
     through_ = there;
@@ -214,7 +251,7 @@ class Copies {
     std::string wrong;
     try {
       {
-        const Store store = open("target", true, false);  // read-only: it does nothing by itself
+        const Store store = open_target(true);  // read-only: it does nothing by itself
         Version version = 0;
         const Contents all = contents(store, version);
         const auto then = history_.find(version);
@@ -228,23 +265,32 @@ class Copies {
         const CheckReport report = store.check();
         if (!report.clean())
           wrong = "the copy is damaged: " + (report.damage.empty() ? report.healed_places : report.damage).front();
+        // (What the dead send to a bucket may come when nobody looks any more.)
         std::vector<std::string> names;
-        expect_none(Below(world_.disk, "target").list("runs", names));
-        if (names.size() != store.stats().runs) wrong = "runs are left over";
-        expect_none(Below(world_.disk, "target").list("", names));
-        if (std::find(names.begin(), names.end(), "copying") != names.end()) wrong = "the mark is left over";
+        if (!way_.to_bucket) {
+          expect_none(Below(world_.disk, "target").list("runs", names));
+          if (names.size() != store.stats().runs) wrong = "runs are left over";
+          expect_none(Below(world_.disk, "target").list("", names));
+          if (std::find(names.begin(), names.end(), "copying") != names.end()) wrong = "the mark is left over";
+        }
+        if (way_.to_bucket) return fail(wrong);
       }
-      Store store = open("target", false, false);
+      Store store = open_target(false);
       Space("things").put(store, "it", "takes more");
       store.close();
     } catch (const Error& error) {
       wrong = std::string("the reader: ") + error.what();
     }
+    fail(wrong);
+  }
+
+  void fail(const std::string& wrong) {
     if (!wrong.empty()) world_.scheduler.fail(wrong);
   }
 
   World& world_;
   Chance& chance_;
+  const Way way_;
   engine::Sizes sizes_;
   FaultProfile profile_;
   std::map<Version, Contents> history_;
@@ -256,24 +302,39 @@ class Copies {
   std::uint64_t attempts_ = 0;
 };
 
-Ran copies(std::uint64_t seed) {
-  return in_world(seed, [](World& world) { Copies(world).run(); });
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::uint64_t kSeeds = 20;
+#else
+constexpr std::uint64_t kSeeds = 250;
+#endif
+
+Ran copies(std::uint64_t seed, const Way& way = {}) {
+  return in_world(seed, [&way](World& world) { Copies(world, way).run(); });
+}
+
+Report expect_copies(const Way& way, std::uint64_t seeds) {
+  Report all;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Ran ran = copies(seed, way);
+    EXPECT_EQ(ran.failure, "") << "seed " << seed;
+    if (!ran.failure.empty()) return all;
+    all.add(ran.report);
+  }
+  EXPECT_GT(all.outcomes["attempts"], seeds * 2);
+  EXPECT_GT(all.outcomes["gone on"], seeds / 4);
+  return all;
+}
+
+TEST(CopiesToABucket, AreOfOneVersionWhateverBefallsRequests) {
+  expect_copies({.to_bucket = true}, kSeeds);
+}
+
+TEST(CopiesFromABucket, AreOfOneVersionWhereverTheyWereKilled) {
+  expect_copies({.from_bucket = true}, kSeeds / 2);
 }
 
 TEST(CopiesOnADisk, AreOfOneVersionWhereverTheyWereKilled) {
-#ifdef __SANITIZE_ADDRESS__
-  constexpr std::uint64_t kSeeds = 20;
-#else
-  constexpr std::uint64_t kSeeds = 250;
-#endif
-  Report all;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    Ran ran = copies(seed);
-    ASSERT_EQ(ran.failure, "") << "seed " << seed;
-    all.add(ran.report);
-  }
-  EXPECT_GT(all.outcomes["attempts"], kSeeds * 2);
-  EXPECT_GT(all.outcomes["gone on"], kSeeds / 4);
+  Report all = expect_copies({}, kSeeds);
 #ifndef __SANITIZE_ADDRESS__
   for (const char* probe : {"engine: a copy that was whole but for its mark was begun anew",
                             "engine: a copy threw away a run that an earlier one had left"}) {
