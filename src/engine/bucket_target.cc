@@ -51,7 +51,7 @@ class BucketTarget final : public CopyTarget {
   }
 
   void take(const StoreHeader& source) override {
-    storage::Got there = get(log::kStoreKey);
+    const storage::Got there = get(log::kStoreKey);
     if (there.outcome == Outcome::done) {
       BucketHeader header;
       if (decode_bucket_header(there.bytes, header) == HeaderRead::good && header.store.store_id == source.store_id)
@@ -59,14 +59,17 @@ class BucketTarget final : public CopyTarget {
       throw taken();
     }
     require(there, {Outcome::absent});
-    there = get(kCopyingMark);
-    require(there, {Outcome::done, Outcome::absent});
-    if (there.outcome == Outcome::done) return;
+    if (is_marked()) return;
+    bool marked = false;
     list("", [&](const storage::ListedObject& object) {
-      if (object.key.starts_with("probe/")) return;
+      if (marked || object.key.starts_with("probe/")) return;
+      // What a copy had sent that was killed may arrive while we look.
+      marked = object.key == kCopyingMark || is_marked();
+      if (marked) return;
       throw Error(ErrorCode::invalid_argument, "copy to " + where_ + ": it holds other objects (\"" + object.key +
                                                    "\"). Name a prefix of its own, as s3://bucket/copy.");
     });
+    if (marked) return;
     require_conditions(*bucket_, pool_, "copy to " + where_, deadline());
     put(kCopyingMark, "A copy of a store is under way here, or was interrupted. Run it again, and it goes on.\n");
   }
@@ -130,6 +133,11 @@ class BucketTarget final : public CopyTarget {
                                              "then. Name a prefix that does not exist yet."};
   }
 
+  bool is_marked() {
+    const storage::Got mark = get(kCopyingMark);
+    require(mark, {Outcome::done, Outcome::absent});
+    return mark.outcome == Outcome::done;
+  }
   storage::Got get(std::string_view key) {
     const base::Instant until = deadline();
     return storage::persist(until, [&] { return bucket_->get(key, {}, until); });
