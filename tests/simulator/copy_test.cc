@@ -66,7 +66,6 @@ class Copies {
 
   void run() {
     world_.scheduler.set_steps_max(20'000'000);
-    profile_.names_in_order = chance_.percent(50);
     profile_.garbage_page = chance_.percent(30) ? 300'000 : 0;
     world_.disk.set_faults(profile_);
     Process& maker = world_.scheduler.start("maker", [this] {
