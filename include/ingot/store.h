@@ -159,7 +159,8 @@ class Store {
   /// an interrupted copy left. The copy is as of one moment after this call began, and a store like any other;
   /// restoring is opening it. Every byte is verified, and healed if need be. Killed or failed at any moment, the same
   /// call goes on: what is there is verified, and not transferred again.
-  ///   progress  is called about once a MiB; an exception from it ends the copy, which can go on later
+  ///   progress  is called about once a MiB, and once a second while files are copied; for the last time when all is
+  ///             there, before it becomes a store. An exception from it ends the copy, which can go on later
   ///   throws    invalid_argument: there are other files, or a store, or it can't hold one.  unavailable: it can't be
   ///             written, or not now.  corrupt: something can't be read.  expired: this store is open read-only, and
   ///             writers removed files faster than they could be copied

@@ -45,7 +45,7 @@ Exit run_copy(Context& context) {
         progress.show((verifying && copied.bytes_found > 0 ? "verifying what is there  " : "copying  ") +
                       share_text(copied.bytes_done, copied.bytes_total));
       }
-      if (signal_received() && !whole) throw Interrupted{};
+      if (signal_received()) throw Interrupted{};
     });
   } catch (const Interrupted&) {
     progress.clear();

@@ -76,6 +76,7 @@ class BucketTarget final : public CopyTarget {
 
   storage::Directory& files() override { return *files_; }
   bool is_remote() const override { return true; }
+  void stop() override { files_->stop(); }
 
   bool has(const runs::RunSummary& run) override {
     const auto left = left_.find(run_path(run.name));

@@ -74,11 +74,11 @@ class StoreCopy {
       newest.files = copy_memtables(held, memtables);
     }
     if (!newest.files.empty()) checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(newest));
-    engine_.require_open();
-    target_.finish(checkpoint);
+    // For the last time: what ends it now ends it before it is a store.
     figures_.done += std::exchange(untold_, 0);
     figures_.total = figures_.done;
-    progress_(figures_);
+    tell(0);
+    target_.finish(checkpoint);
   }
 
  private:
@@ -123,8 +123,9 @@ class StoreCopy {
       }
     }
     const bool remote = target_.is_remote() || !engine_.medium().deletes_at_once();
-    const std::vector<CopiedRun> copied = copy_runs(missing, target_.files(), remote ? kRemoteFilesAtOnce : 1,
-                                                    [this](std::uint64_t bytes) { tell(bytes); });
+    const std::vector<CopiedRun> copied = copy_runs(
+        missing, target_.files(), remote ? kRemoteFilesAtOnce : 1, [this](std::uint64_t bytes) { tell(bytes); },
+        [this] { target_.stop(); });
     for (std::size_t i = 0; i < missing.size(); ++i) {
       const std::string& name = missing[i]->summary().name;
       if (copied[i].passed == runs::Passed::all) there_.emplace(name, false);

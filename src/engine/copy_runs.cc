@@ -1,6 +1,7 @@
 #include "engine/copy_runs.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -30,7 +31,8 @@ class RunCopies {
   RunCopies(const RunCopies&) = delete;
   RunCopies& operator=(const RunCopies&) = delete;
 
-  std::vector<CopiedRun> run(std::size_t at_once, base::FunctionRef<void(std::uint64_t bytes)> tell) {
+  std::vector<CopiedRun> run(std::size_t at_once, base::FunctionRef<void(std::uint64_t bytes)> tell,
+                             base::FunctionRef<void()> stop) {
     CopyLock lock(mutex_);
     for (std::size_t i = std::min(at_once, sources_.size()); i > 0; --i) {
       try {
@@ -41,12 +43,19 @@ class RunCopies {
         break;
       }
     }
-    for (;;) {
-      while (done_bytes_ == 0 && working_ != 0) changed_.wait(lock);
+    while (working_ != 0 || done_bytes_ != 0) {
+      // While nothing moves, whoever waits may want to end it.
+      const base::Instant until = base::now() + std::chrono::seconds(1);
+      while (done_bytes_ == 0 && working_ != 0 && changed_.wait_until(lock, until)) {
+      }
       const std::uint64_t bytes = std::exchange(done_bytes_, 0);
-      if (bytes == 0) break;
       lock.unlock();
-      tell(bytes);
+      try {
+        tell(bytes);
+      } catch (...) {
+        stop();
+        throw;
+      }
       lock.lock();
     }
     if (thrown_) std::rethrow_exception(thrown_);
@@ -128,8 +137,9 @@ class RunCopies {
 }  // namespace
 
 std::vector<CopiedRun> copy_runs(const std::vector<std::shared_ptr<runs::Run>>& sources, storage::Directory& target,
-                                 std::size_t at_once, base::FunctionRef<void(std::uint64_t bytes)> tell) {
-  return RunCopies(sources, target).run(at_once, tell);
+                                 std::size_t at_once, base::FunctionRef<void(std::uint64_t bytes)> tell,
+                                 base::FunctionRef<void()> stop) {
+  return RunCopies(sources, target).run(at_once, tell, stop);
 }
 
 }  // namespace ingot::engine

@@ -39,6 +39,9 @@ class CopyTarget {
   // first has().
   virtual void drop_others(const std::vector<std::string_view>& names) = 0;
 
+  // Calls on files() that wait for a network end soon, with an error. Any thread.
+  virtual void stop() = 0;
+
   // Makes it a store of the runs that the checkpoint names, durably. Throws Error.
   virtual void finish(const Checkpoint& checkpoint) = 0;
 };

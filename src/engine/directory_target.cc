@@ -50,6 +50,7 @@ class DirectoryTarget final : public CopyTarget {
 
   storage::Directory& files() override { return *directory_; }
   bool is_remote() const override { return false; }
+  void stop() override {}
 
   bool has(const runs::RunSummary& run) override {
     const auto left = left_.find(run.name);
