@@ -14,6 +14,10 @@ set -euo pipefail
 self=$(readlink -f "${BASH_SOURCE[0]}")
 access_key=ingottest secret_key=ingottestsecret region=us-east-1
 store_gib=8
+# A lone OSD that stands still for longer than its leases (a machine that is suspended, or has too much to do) never
+# renews them, and all requests wait for ever. One that is begun again waits for the old ones to end, so only where it
+# forgets.
+long_leases='osd heartbeat grace = 86400'
 
 die() { echo "ceph.sh: $*" >&2; exit 1; }
 
@@ -115,6 +119,7 @@ osd class default list = *
 memstore device bytes = $((store_gib << 30))
 bluestore block size = $((store_gib << 30))
 bluestore block preallocate file = false
+$(if [ "$2" = memstore ]; then echo "$long_leases"; fi)
 [client]
 rgw data = $dir/rgw
 rgw frontends = beast endpoint=127.0.0.1:$(port) tcp_nodelay=1
@@ -250,5 +255,5 @@ case "$verb" in
   stop) [ ! -d "$dir" ] || { lock; finish watchdog KILL; take_down; } ;;
   status) status ;;
   env) environment ;;
-  watch) watch "$@" ;;
+  watch) watch "$@"; exit ;;  # the file may be another one by now
 esac

@@ -136,7 +136,7 @@ void Bucket::befall(Fault fault, Chance& dice, Course& course) {
       no_connection_ = {scheduler_.time() + draw_duration(dice, kSecond, 3 * kHour), only};
       return;
     case Fault::wrong_date: {
-      const auto apart = std::chrono::seconds(dice.magnitude(10 * 60, 72 * 3600));
+      const auto apart = std::chrono::seconds(dice.between(10 * 60, 72 * 3600));
       course.skew = coin ? apart : -apart;
       break;
     }
@@ -145,6 +145,7 @@ void Bucket::befall(Fault fault, Chance& dice, Course& course) {
       return;
     case Fault::stall:
       course.stall = draw_duration(dice, kMinute, 72 * kHour);
+      course.stall_freezes = dice.one_in(2);
       course.stalls_first = coin;
       break;
     default:
@@ -179,8 +180,10 @@ void Bucket::befall_by_period(Chance& dice, Course& course) {
   }
 }
 
-void Bucket::stand_still(base::Duration duration) {
-  scheduler_.pause(*scheduler_.current_process(), duration);
+void Bucket::stand_still(const Course& course) {
+  const base::Duration duration = course.stall;
+  Process& process = *scheduler_.current_process();
+  course.stall_freezes ? scheduler_.freeze(process, duration) : scheduler_.pause(process, duration);
   scheduler_.sleep_for(duration);
 }
 
@@ -235,6 +238,7 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
                                            "begin",  "part",    "finish", "abort", "list uploads"};
   Flight& flight = flights_.at(number);
   Request& request = flight.request;
+  deadline = scheduler_.in_world(deadline);
   if (deadline == base::kNever) scheduler_.fail("a request without a deadline: " + request.key);
   const bool is_prefix = request.key.empty() || request.key.ends_with('/');
   if (request.lists() ? !is_prefix : !is_key(request.key)) scheduler_.fail("not a key: " + request.key);
@@ -246,7 +250,7 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
   const Course course = draw_course(request);
   request.page_max = course.page_max;
   const bool stalls = course.stall > base::Duration::zero();
-  if (stalls && course.stalls_first) stand_still(course.stall);
+  if (stalls && course.stalls_first) stand_still(course);
   const base::Instant arrives = scheduler_.time() + course.there;
   const base::Instant handled = arrives + course.inside;
   base::Instant answered = handled + course.back;
@@ -256,7 +260,7 @@ const Bucket::Reply& Bucket::fly(std::uint64_t number, base::Instant deadline) {
     deliver(number, course.again_from_the_wire ? later : arrives, later, course.again_answers);
     if (course.again_answers) answered = later + course.back;
   }
-  if (stalls && !course.stalls_first) stand_still(course.stall);
+  if (stalls && !course.stalls_first) stand_still(course);
   const base::Instant until = course.is_silent ? deadline : std::min(deadline, answered);
   if (scheduler_.time() < until) scheduler_.sleep_for(until - scheduler_.time());
   settle();

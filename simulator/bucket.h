@@ -149,9 +149,10 @@ class Bucket final : public storage::Bucket {
     bool again_from_the_wire = false;       // else the server itself has held it back
     bool again_answers = false;
     base::Duration stall{};
-    bool stalls_first = false;  // else while the request is under way
-    std::chrono::seconds skew;  // how far the Date of the answer is behind (negative: ahead)
-    std::size_t page_max;       // of a listing
+    bool stalls_first = false;   // else while the request is under way
+    bool stall_freezes = false;  // its machine's monotonic clock stands still, too
+    std::chrono::seconds skew;   // how far the Date of the answer is behind (negative: ahead)
+    std::size_t page_max;        // of a listing
   };
 
   [[nodiscard]] storage::BucketDate date_at(base::Instant time) const;
@@ -160,7 +161,7 @@ class Bucket final : public storage::Bucket {
   void befall(Fault fault, Chance& dice, Course& course);
   void befall_by_period(Chance& dice, Course& course);
   void struck(Fault fault);
-  void stand_still(base::Duration duration);
+  void stand_still(const Course& course);
 
   // What a process asks for; its own memory.
   struct Ask {

@@ -282,6 +282,22 @@ void Scheduler::pause(Process& process, base::Duration duration) {
   next_event_ = std::min(next_event_, process.paused_until_);
 }
 
+void Scheduler::freeze(Process& process, base::Duration duration) {
+  const base::Instant stood = std::max(now_, process.paused_until_);  // it may stand still already
+  pause(process, duration);
+  const base::Duration more = process.paused_until_ - stood;
+  process.clock_behind_ += more;
+  for (const auto& task : tasks_) {
+    if (task->process == &process && task->state == Task::State::waiting) {
+      task->deadline = base::deadline_after(task->deadline, more);
+    }
+  }
+}
+
+base::Instant Scheduler::in_world(base::Instant instant) const {
+  return current_ == nullptr ? instant : base::deadline_after(instant, current_->process->clock_behind_);
+}
+
 bool Scheduler::wait_for_end(Process& process, base::Instant deadline) {
   while (process.running()) {
     if (!wait_until(&process, deadline)) return !process.running();
@@ -378,6 +394,10 @@ void Scheduler::stand_back() {
 }
 
 bool Scheduler::wait_until(const void* address, base::Instant deadline) {
+  return wait_in_world(address, in_world(deadline));
+}
+
+bool Scheduler::wait_in_world(const void* address, base::Instant deadline) {
   HostMemory host;
   if (deadline <= now_ || schedule_.one_in(spurious_one_in_)) {
     step();
@@ -448,7 +468,7 @@ base::ProcessIdentity Scheduler::process_identity() {
 
 base::Instant Scheduler::now() {
   now_ += base::Duration(30);
-  return now_;
+  return current_ == nullptr ? now_ : now_ - current_->process->clock_behind_;
 }
 
 std::int64_t Scheduler::wall_micros() {
@@ -459,7 +479,7 @@ std::int64_t Scheduler::wall_micros() {
 void Scheduler::sleep_for(base::Duration duration) {
   const base::Instant until = base::deadline_after(now_, duration);
   step();
-  while (now_ < until) wait_until(current_, until);
+  while (now_ < until) wait_in_world(current_, until);
 }
 
 void Scheduler::random_bytes(std::span<char> out) {

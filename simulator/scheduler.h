@@ -37,6 +37,8 @@ class Process {
   [[nodiscard]] bool running() const { return state_ == State::running; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
   [[nodiscard]] Allocations& memory() { return memory_; }
+  /// For how long its monotonic clock has stood still.
+  [[nodiscard]] base::Duration clock_behind() const { return clock_behind_; }
 
  private:
   friend class Scheduler;
@@ -52,6 +54,7 @@ class Process {
   std::uint64_t steps_ = 0;
   std::uint64_t kill_at_step_ = ~0ULL;
   base::Instant paused_until_{};
+  base::Duration clock_behind_{};  // its monotonic clock to the world's: for how long it has stood still
   Chance chance_;
   Allocations memory_;
 };
@@ -77,6 +80,8 @@ class Scheduler final : public base::Simulation {
   /// Calls `action` on the host's stack once so many more steps were made by anyone. One at a time; replaces.
   void after_steps(std::uint64_t steps, std::function<void()> action);
   void pause(Process& process, base::Duration duration);
+  /// The same, of a virtual machine: its monotonic clock stands still meanwhile, and so do its timers.
+  void freeze(Process& process, base::Duration duration);
   /// Returns false at the deadline.
   bool wait_for_end(Process& process, base::Instant deadline = base::kNever);
   void jump_wall_clock(std::int64_t micros) {
@@ -93,6 +98,8 @@ class Scheduler final : public base::Simulation {
   [[nodiscard]] Process* current_process();
   [[nodiscard]] const std::vector<std::unique_ptr<Process>>& processes() const { return processes_; }
   [[nodiscard]] base::Instant time() const { return now_; }
+  /// When that is what the running fiber's process means by `instant` of its own clock.
+  [[nodiscard]] base::Instant in_world(base::Instant instant) const;
   [[nodiscard]] Trace& trace() { return trace_; }
   [[nodiscard]] Report& report() { return report_; }
   [[nodiscard]] Choices& choices() { return choices_; }
@@ -131,6 +138,7 @@ class Scheduler final : public base::Simulation {
   void finish_task(Task& task);
   void end_process(Process& process);
   void make_dead(Process& process, Process::State state);
+  bool wait_in_world(const void* address, base::Instant deadline);
   void expire();
   void wake(Task& task);
   [[nodiscard]] bool can_run(const Task& task) const;

@@ -35,6 +35,8 @@ BucketLogPlan draw_bucket_plan(Chance& chance, Choices& choices) {
   plan.sleep_percent = chance.one_in(3) ? 25 : 3;
   plan.waits = chance.one_in(2) ? chance.between(1, 12) : 0;
   plan.collects = chance.percent(60);
+  plan.collect_every = chance.one_in(2) ? base::Duration(4h) : base::Duration(10min);
+  plan.collects_by_the_clock = chance.one_in(3);
   plan.read_only = chance.one_in(8);
   plan.closes = chance.percent(70);
   plan.lingers = chance.one_in(4);
@@ -71,7 +73,7 @@ class BucketLogDirector {
 
   void round() {
     world_.bucket.set_faults(profile_);
-    std::vector<BucketLogPlan>& plans = plans_.emplace_back(chance_.between(1, 4));
+    std::vector<BucketLogPlan>& plans = plans_.emplace_back(chance_.between(1, 6));
     for (BucketLogPlan& plan : plans) plan = draw_bucket_plan(chance_, world_.choices);
     std::vector<Process*> running;
     for (const BucketLogPlan& plan : plans) {
@@ -86,10 +88,13 @@ class BucketLogDirector {
       const base::Duration after = draw_span(chance_, 10ms, 12h);
       const base::Duration length = draw_span(chance_, 1min, 72h);
       const std::uint64_t which = chance_.next();
+      const bool freezes = chance_.one_in(2);
       base::sleep_for(after);
       if (running.empty() || !world_.choices.take(Optional::event)) continue;
       Process& process = *running[which % running.size()];
-      if (process.running()) world_.scheduler.pause(process, length);
+      if (!process.running()) continue;
+      freezes ? world_.scheduler.freeze(process, length) : world_.scheduler.pause(process, length);
+      world_.report.outcome(freezes ? "paused: its clock stood still" : "paused");
     }
     if (chance_.one_in(8)) {
       const auto jump = static_cast<std::int64_t>(chance_.magnitude(1'000, 100'000'000'000));

@@ -9,17 +9,26 @@
 namespace ingot::simulator {
 
 using namespace std::chrono_literals;
-using storage::Outcome;
 
 namespace {
 constexpr base::Duration kCollectorPatience = 1min;
 }
 
 void BucketLogSession::collect() {
-  while (!wait_or_stop(base::Duration(10min) + base::Duration(random_.below(4 * 3600) * 1'000'000'000))) {
+  base::Random random(base::random_u64());
+  const auto most = static_cast<std::uint64_t>(plan_.collect_every.count());
+  base::Duration pause{};
+  const auto next = [&] {
+    // By the clock, all of these come at once.
+    const base::Duration to_the_hour = base::Duration(1h) - base::now().time_since_epoch() % base::Duration(1h);
+    return plan_.collects_by_the_clock ? to_the_hour : pause + base::Duration(random.below(most));
+  };
+  while (!wait_or_stop(next())) {
     const std::shared_ptr<log::BucketLog> log = this->log();
     if (log == nullptr) return;
+    const std::uint64_t before = history().boundary_slot();
     collect_once(*log);
+    pause = history().boundary_slot() != before ? base::Duration{} : base::Duration(1h);
   }
 }
 
@@ -29,7 +38,7 @@ std::optional<std::vector<storage::ListedObject>> BucketLogSession::list(std::st
   int failures = 0;
   do {
     storage::Listing page = world().bucket.list(prefix, continuation, base::now() + 10s);
-    if (page.outcome != Outcome::done) {
+    if (page.outcome != storage::Outcome::done) {
       if (++failures > 3) return std::nullopt;
       continue;
     }
@@ -43,7 +52,7 @@ bool BucketLogSession::remove_all(const std::vector<std::string>& keys) {
   bool all = true;
   for (const std::string& key : keys) {
     const storage::Answer answer = world().bucket.remove(key, base::now() + 10s);
-    all = all && answer.outcome == Outcome::done;
+    all = all && answer.outcome == storage::Outcome::done;
   }
   return all;
 }
@@ -79,7 +88,7 @@ void BucketLogSession::collect_once(log::BucketLog& log) {
   const storage::Got got = world().bucket.get(key, {}, base::now() + 10s);
   BucketState state;
   log::Start start;
-  if (got.outcome != Outcome::done || !BucketState::decode(got.bytes, state, start)) return;
+  if (got.outcome != storage::Outcome::done || !BucketState::decode(got.bytes, state, start)) return;
   const log::Advanced advanced = log::advance_boundary(world().bucket, confirmation, newest->start - 1, key,
                                                        kBucketStoreId, base::now() + kCollectorPatience);
   outcome(advanced == log::Advanced::done    ? "collect: boundary made"

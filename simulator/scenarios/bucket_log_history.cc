@@ -227,7 +227,10 @@ void BucketLogHistory::check_applied(const std::vector<std::uint64_t>& applied) 
 
 void BucketLogHistory::clock(std::int64_t micros) {
   constexpr std::int64_t kApart = 60'000'000;
-  if (world_.report.counted(Fault::wrong_date) > 1 || std::abs(micros - bucket_micros()) < kApart) return;
+  const std::int64_t ahead = micros - bucket_micros();
+  // Behind is whose machine has stood still, until it hears of it.
+  const bool may_be_behind = world_.scheduler.current_process()->clock_behind() > base::Duration::zero();
+  if (world_.report.counted(Fault::wrong_date) > 1 || (ahead < kApart && (ahead > -kApart || may_be_behind))) return;
   fail("a process's clock is " + std::to_string((micros - bucket_micros()) / 1'000'000) +
        " s ahead of the bucket's");  // 5
 }

@@ -166,6 +166,7 @@ BucketLogSession::Opened BucketLogSession::open_once(base::Instant deadline) {
     history().check_applied(state.applied);
     outcome("open: from a checkpoint");
   }
+  if (!opening.tail.empty()) outcome("open: with a tail");
   BucketLogHistory::View view{
       .index = state.applied.size(), .version = options.start.version, .time_micros = options.start.time_micros};
   options.read_only = plan_.read_only;

@@ -30,6 +30,8 @@ struct BucketLogPlan {
   std::uint64_t sleep_percent = 10;  // for minutes to days
   std::uint64_t waits = 0;           // by a thread that follows
   bool collects = false;
+  base::Duration collect_every = std::chrono::hours(1);  // at most
+  bool collects_by_the_clock = false;                    // each hour, as the others
   bool read_only = false;
   bool closes = true;         // else it ends like a kill
   bool lingers = false;       // and appends once more when all is calm

@@ -1,8 +1,8 @@
 // The engine scenario on a bucket: processes of several machines open one store, and use all of the public API, from
 // several threads each; they are killed, and stand still for up to days, and the bucket and the way to it do what
 // faults.h says. The history must hold as on a disk (engine_history.h), but that reads which do not ask for news may be
-// older. At the end the bucket is good again: the store must open, hold what it promised, take more, and some days later
-// keep nothing that nobody needs.
+// older. At the end the bucket is good again: the store must open, hold what it promised, take more, and some days
+// later keep nothing that nobody needs.
 #include <chrono>
 #include <string>
 #include <vector>

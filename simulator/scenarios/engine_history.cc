@@ -7,7 +7,6 @@
 
 namespace ingot::simulator {
 
-using history::Outcome;
 using history::Transaction;
 
 std::uint64_t EngineHistory::begin(std::int64_t invoked, bool durable) {
@@ -37,7 +36,7 @@ void EngineHistory::intend(std::uint64_t id, const Transaction& seen) {
 
 void EngineHistory::committed(std::uint64_t id, std::uint64_t version) {
   Transaction& transaction = at(id).transaction;
-  transaction.outcome = Outcome::committed;
+  transaction.outcome = history::Outcome::committed;
   world_.trace.event("committed", id, version);
   transaction.version = version;
   transaction.returned = now();
@@ -45,13 +44,13 @@ void EngineHistory::committed(std::uint64_t id, std::uint64_t version) {
 
 void EngineHistory::lost(std::uint64_t id) {
   Transaction& transaction = at(id).transaction;
-  transaction.outcome = Outcome::lost;
+  transaction.outcome = history::Outcome::lost;
   world_.trace.event("lost", id);
   transaction.returned = now();
 }
 
 void EngineHistory::unknown(std::uint64_t id) {
-  at(id).transaction.outcome = Outcome::unknown;
+  at(id).transaction.outcome = history::Outcome::unknown;
 }
 
 void EngineHistory::has_read(std::uint64_t id, const Transaction& seen) {
@@ -64,14 +63,15 @@ void EngineHistory::has_read(std::uint64_t id, const Transaction& seen) {
 
 void EngineHistory::synced(std::int64_t began) {
   for (Recorded& recorded : transactions_) {
-    const bool before = recorded.transaction.outcome == Outcome::committed && recorded.transaction.returned <= began;
+    const bool before =
+        recorded.transaction.outcome == history::Outcome::committed && recorded.transaction.returned <= began;
     if (before && recorded.epoch == epoch_) recorded.synced = true;
   }
 }
 
 std::uint64_t EngineHistory::in_flight() const {
   return static_cast<std::uint64_t>(std::count_if(transactions_.begin(), transactions_.end(), [](const auto& each) {
-    return each.transaction.outcome == Outcome::unknown && !each.transaction.writes.empty();
+    return each.transaction.outcome == history::Outcome::unknown && !each.transaction.writes.empty();
   }));
 }
 
@@ -98,14 +98,14 @@ std::string EngineHistory::judge(const history::FinalState& final_state, bool fr
     if (recorded.epoch < epoch_) {
       const std::uint64_t newest = left[recorded.epoch];
       const bool may_be_gone = !recorded.durable && !recorded.synced;
-      if (transaction.outcome == Outcome::committed && !transaction.writes.empty() && may_be_gone &&
+      if (transaction.outcome == history::Outcome::committed && !transaction.writes.empty() && may_be_gone &&
           version_there(recorded) == 0) {
         if (transaction.version <= newest) {
           return "transaction " + std::to_string(transaction.id) + " at version " +
                  std::to_string(transaction.version) + " is lost with the power, and version " +
                  std::to_string(newest) + " of the same stretch is not";
         }
-        transaction.outcome = Outcome::lost;
+        transaction.outcome = history::Outcome::lost;
       }
       if (transaction.snapshot > newest) {
         // It saw what was lost with the power.
@@ -114,7 +114,7 @@ std::string EngineHistory::judge(const history::FinalState& final_state, bool fr
                  std::to_string(transaction.process) + " saw version " + std::to_string(transaction.snapshot) +
                  " before it was durable: the power was lost, and version " + std::to_string(newest) + " is left";
         }
-        if (transaction.outcome == Outcome::committed && !transaction.writes.empty() && !may_be_gone) {
+        if (transaction.outcome == history::Outcome::committed && !transaction.writes.empty() && !may_be_gone) {
           return "transaction " + std::to_string(transaction.id) + " is durable, and what it saw is not";
         }
         continue;

@@ -49,7 +49,7 @@ namespace ingot::base {
   X(copy_adopt_unverified)        /* name a run that an earlier copy may not have finished */ \
   X(bucket_delete_failed_upload)  /* remove runs whose edit was not kept */                   \
   X(bucket_adopt_old_run)         /* name a run that may be collected by now */               \
-  X(bucket_tail_before_list)      /* read what is named before what is there */               \
+  X(bucket_sweep_unread_tail)     /* sweep what is not named by what was read long ago */     \
   /* runs */                                                                                  \
   X(run_ignore_checksum)       /* believe a damaged block */                                  \
   X(run_stale_parity)          /* parity that does not match */                               \

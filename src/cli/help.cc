@@ -99,7 +99,8 @@ std::string manual_page() {
                      "\"\n.SH NAME\ningot \\- an application's data in a directory or a bucket\n";
   text += ".SH SYNOPSIS\n.B ingot\n[\\-s\\ STORE] VERB [ARGUMENTS] [\\-\\-json]\n";
   text +=
-      ".SH DESCRIPTION\nThe store is a directory or s3://bucket/prefix, given with \\-s or in INGOT_STORE. In it are spaces, and in a space\n"
+      ".SH DESCRIPTION\nThe store is a directory or s3://bucket/prefix, given with \\-s or in INGOT_STORE. In it are "
+      "spaces, and in a space\n"
       "keys with values, in the order of their bytes. Everything written to stdout is data.\n.PP\n";
   text += roff(kBytes) + ".SH VERBS\n";
   for (const Verb& verb : verbs()) {

@@ -25,7 +25,7 @@ using storage::Outcome;
 
 // Whoever began the newest segment flushes the ones before it, and merges. Others leave it to that one for longer than
 // an upload takes; if it has died, they do it.
-constexpr base::Duration kPatience = std::chrono::seconds(20);
+constexpr base::Duration kOthersPatience = std::chrono::seconds(20);
 // Nobody waits for a checkpoint.
 constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
 // A process that lives shorter than this leaves collecting to others.
@@ -33,6 +33,10 @@ constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 // How often it is looked whether there is enough to collect, while things are written.
 constexpr base::Duration kLookEvery = std::chrono::minutes(10);
 constexpr base::Duration kAfterTrouble = std::chrono::minutes(1);
+
+// S3 Standard in us-east-1, at list price; a list costs as much as a put, and removing is free.
+constexpr double kDollarsPerPut = 5.00 / 1e6;
+constexpr double kDollarsPerGet = 0.40 / 1e6;
 
 class BucketMedium final : public Medium, private Collector::Place {
  public:
@@ -94,6 +98,12 @@ class BucketMedium final : public Medium, private Collector::Place {
     storage::BucketFiles::Options files;
     files.store_id = log::hex_name(header_.store.store_id);
     files.patience = patience;
+    files.clock = [this]() -> std::optional<storage::BucketDate> {
+      const std::shared_ptr<log::BucketLog> log = bucket_log();
+      if (log == nullptr) return {};
+      return std::chrono::floor<std::chrono::seconds>(
+          std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(log->clock_micros())));
+    };
     files_ = storage::make_bucket_files(*bucket_, pool_, cache_.get(), std::move(files));
     return header_.store;
   }
@@ -230,7 +240,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
   void end_maintenance() override {}
   bool keeps_maintenance() const override { return false; }
-  base::Duration maintenance_patience() const override { return kPatience; }
+  base::Duration maintenance_patience() const override { return kOthersPatience; }
 
   bool deletes_at_once() const override { return false; }
   void publish_pin(std::uint64_t /*edit_number*/) override {}
@@ -246,8 +256,15 @@ class BucketMedium final : public Medium, private Collector::Place {
     stats.bucket.bytes_received = counts.bytes_received;
     stats.bucket.undecided = counts.undecided;
     stats.bucket.throttled = counts.throttled;
+    if (const std::shared_ptr<log::BucketLog> log = bucket_log()) {
+      const log::LogStats log_stats = log->stats();
+      stats.bucket.lost_races = log_stats.appends_lost;
+      stats.bucket.hedged = log_stats.puts_hedged;
+    }
     const storage::BucketFiles::Counts files = files_->counts();
     stats.bucket.reads_fetched = files.reads_fetched;
+    stats.bucket.dollars = static_cast<double>(counts.puts + counts.lists) * kDollarsPerPut +
+                           static_cast<double>(counts.gets) * kDollarsPerGet;
   }
 
   void start_upkeep(Engine& engine) override {

@@ -18,7 +18,7 @@ using storage::BucketDate;
 using storage::Outcome;
 
 // One round of requests takes no longer than this, or is begun again.
-constexpr base::Duration kPatience = std::chrono::minutes(2);
+constexpr base::Duration kRoundPatience = std::chrono::minutes(2);
 // It costs some requests: not for less than this.
 constexpr std::uint64_t kSlotsWorthIt = 64;
 // Bulk payloads live so much longer than half the grace before the first slot that is left: see sweep().
@@ -31,7 +31,7 @@ std::string swept_key(std::uint32_t number) {
 }  // namespace
 
 base::Instant Collector::deadline() const {
-  return base::now() + kPatience;
+  return base::now() + kRoundPatience;
 }
 
 void Collector::require_going_on() const {
@@ -170,8 +170,6 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   base::probe("engine: swept below a boundary");
   Checkpoint checkpoint;
   const bool known = read_checkpoint(boundary.checkpoint, checkpoint);
-  const bool read_first = base::broken(base::Break::bucket_tail_before_list);
-  if (read_first) engine_.refresh(true);
 
   std::vector<std::string> gone;
   list(log::kLogPrefix, [&](const storage::ListedObject& object) {
@@ -222,8 +220,9 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     continuation = page.continuation;
   } while (!continuation.empty());
 
-  // What is named is read after what is there.
-  if (!read_first) engine_.refresh(true);
+  // What was there before `seen` could only be named by what was signed not long after; that has come by now, or never
+  // will. So what the log says now is all there is to be known.
+  if (!base::broken(base::Break::bucket_sweep_unread_tail)) engine_.refresh(true);
   std::uint64_t edit_number = 0;
   const std::set<std::string, std::less<>> named = named_runs(edit_number);
   for (const std::string& run : runs) {
@@ -249,10 +248,15 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't note what was collected: " + answer.why);
   swept_ = std::max(swept_, boundary.number);
-  if (boundary.number > 1) {
-    remove(log::seen_key(boundary.number - 1));
-    remove(swept_key(boundary.number - 1));
-  }
+  // Notes of boundaries before it, which nobody looks for any more.
+  std::vector<std::string> notes;
+  list(log::kSeenPrefix, [&](const storage::ListedObject& object) {
+    if (object.key < log::seen_key(boundary.number)) notes.push_back(object.key);
+  });
+  list("swept/", [&](const storage::ListedObject& object) {
+    if (object.key < swept_key(boundary.number)) notes.push_back(object.key);
+  });
+  for (const std::string& key : notes) remove(key);
 }
 
 }  // namespace ingot::engine

@@ -336,8 +336,11 @@ void Engine::settle() {
 }
 
 void Engine::close() {
+  const bool is_ours = base::fork_generation() == fork_generation_;
+  if (is_ours && maintenance_ != nullptr && !closed_.load() && !broken_down_.load()) maintenance_->finish_flushing();
   if (closed_.exchange(true)) return;
-  if (base::fork_generation() != fork_generation_) return;  // threads, locks and descriptors are the parent's
+  if (!is_ours) return;            // threads, locks and descriptors are the parent's
+  if (medium_ == nullptr) return;  // it could not even be looked for
   medium_->stop();
   if (maintenance_ != nullptr) maintenance_->stop();
   if (const std::shared_ptr<log::Log> log = shared_log()) log->close();

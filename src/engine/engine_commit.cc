@@ -431,8 +431,8 @@ std::optional<Version> Engine::outcome(const Undecided& undecided) {
   }
 }
 
-// The process slept with an answer missing, and meanwhile others went on so far that the slot is gone. What they kept of
-// it is a row: see session_row.h. If it is not there, it never happened, and can't happen any more.
+// The process slept with an answer missing, and meanwhile others went on so far that the slot is gone. What they kept
+// of it is a row: see session_row.h. If it is not there, it never happened, and can't happen any more.
 log::Append Engine::resolve_collected(std::vector<Request*>& survivors, std::size_t payload_bytes) {
   base::probe("engine: a commit whose slot was collected was looked up");
   const log::Log::Attempt attempt = log().attempt();

@@ -61,6 +61,21 @@ std::uint64_t Maintenance::garbage_bytes() {
   return bytes;
 }
 
+void Maintenance::finish_flushing() {
+  // So many sealed memtables are left to others: two segments are what a bucket's tails carry, and what is read soon
+  // from a disk.
+  constexpr std::size_t kSealedLeft = 1;
+  try {
+    if (!flushing_.joinable() || !engine_.shared_log()->problem().empty()) return;
+    const std::size_t sealed = engine_.hold().state->sealed.size();
+    const bool is_leader = !engine_.medium_->keeps_maintenance() && engine_.medium_->try_maintenance();
+    if (sealed == 0 || (sealed <= kSealedLeft && !is_leader)) return;
+    base::probe("engine: a flush was finished before the end");
+    (void)flush(engine_.medium_->keeps_maintenance() ? Effort::needed : Effort::complete);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): left to others it is
+  }
+}
+
 void Maintenance::stop() {
   {
     const std::lock_guard lock(mutex_);

@@ -26,6 +26,9 @@ class Maintenance {
   ~Maintenance();
   // `read_only`: only housekeeping.
   void start(bool read_only);
+  // Before the end, while the store is still open: flushes what would be left to those who come next, if that is much.
+  // They may all live too shortly for it, as commands do, and each of them reads the log. Throws nothing.
+  void finish_flushing();
   // Ends the threads; what they were doing is left undone, and is garbage.
   void stop();
 

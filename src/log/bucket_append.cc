@@ -18,6 +18,10 @@ namespace {
 // Before anything is known about the bucket.
 constexpr base::Duration kUsualLatency = std::chrono::milliseconds(100);
 constexpr base::Duration kPutPatience = std::chrono::seconds(20);
+// A put that took longer says nothing about the next one; and nobody stands back for longer, whatever the rank.
+constexpr base::Duration kLatencyMax = std::chrono::seconds(2);
+constexpr int kTurn = 2;
+constexpr base::Duration kTurnMax = std::chrono::seconds(3);
 // The puts of an attempt that was taken, and then not there: a bucket that says so often is none.
 constexpr int kDenialsMax = 3;
 
@@ -47,18 +51,21 @@ bool BucketLogHandle::prepare(base::Instant deadline) {
 void BucketLogHandle::wait_for_turn(Lock& lock, base::Instant deadline) {
   const std::uint64_t slot = end_.slot + 1;
   if (turn_taken_ == slot) return;
-  const std::size_t rank = turns_.rank(session_, clock_.micros(base::now()).value_or(0));
+  const std::size_t rank = turns_.rank(session_, clock_micros());
   turn_taken_ = slot;
   if (rank == 0) return;
   base::probe("bucket: a writer stood back for others");
   const base::Duration latency = put_latencies_.percentile(50).value_or(kUsualLatency);
-  const base::Instant until = std::min(deadline, base::now() + static_cast<std::int64_t>(rank) * latency);
-  base::Instant look_at = base::now() + latency / 2;
+  const base::Duration turn = std::min(static_cast<std::int64_t>(rank) * kTurn * latency, kTurnMax);
+  const base::Instant until = std::min(deadline, base::now() + turn);
+  // Whoever comes next looks often; the others have time.
+  const base::Duration pause = static_cast<std::int64_t>(rank) * latency / 2;
+  base::Instant look_at = base::now() + pause;
   const Looker looker(lookers_);
   while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) {
     if (base::now() >= look_at) {
       want_look();
-      look_at = base::now() + latency / 2;
+      look_at = base::now() + pause;
     }
     wait_for_change(lock, std::min(until, look_at));
   }
@@ -74,7 +81,6 @@ Append BucketLogHandle::append(const Draft& draft, base::Instant deadline) {
     return Append::unavailable;
   }
   if (gone_ || !arrived_.empty()) return Append::lost;
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   const Append outcome = begin_append(lock, draft, deadline);
   if (outcome == Append::kept) ++stats_.appends_kept;
@@ -91,29 +97,45 @@ Append BucketLogHandle::begin_append(Lock& lock, const Draft& draft, base::Insta
   }
   wait_for_turn(lock, deadline);
   if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
-  Tried tried;
-  if (kSlotFrameBytes + bytes > options_.slot_bytes_max) {
-    auto payload = std::make_shared<std::string>();
-    payload->reserve(bytes);
-    for (const std::string_view part : draft.parts) payload->append(part);
-    if (!put_payload(lock, payload, base::hash128(*payload), deadline)) return Append::unavailable;
-    if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
-    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, *payload_);
-    tried.payload_date = payload_->date;
-  } else {
-    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, {.name = {}, .hash = {}, .bytes = bytes});
-  }
   const base::Instant begun = base::now();
-  const Append outcome = decide(lock, tried, deadline);
+  Append outcome = Append::unavailable;
+  if (kSlotFrameBytes + bytes <= options_.slot_bytes_max) {
+    Tried tried;
+    tried.sign_until = draft.sign_until;
+    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, {.name = {}, .hash = {}, .bytes = bytes});
+    outcome = decide(lock, tried, deadline);
+  } else {
+    outcome = append_in_bulk(lock, draft, bytes, deadline);
+  }
   if (outcome == Append::kept) looked_at_.store(begun.time_since_epoch().count());
   return outcome;
+}
+
+// The payload first, and then the slot that names it.
+Append BucketLogHandle::append_in_bulk(Lock& lock, const Draft& draft, std::uint64_t bytes, base::Instant deadline) {
+  auto payload = std::make_shared<std::string>();
+  payload->reserve(bytes);
+  for (const std::string_view part : draft.parts) payload->append(part);
+  const base::Hash128 hash = base::hash128(*payload);
+  for (;;) {
+    if (!put_payload(lock, payload, hash, deadline)) return Append::unavailable;
+    if (is_stopped() || !arrived_.empty()) return corrupt_ ? Append::unavailable : Append::lost;
+    Tried tried;
+    tried.entry = make_entry(static_cast<SlotKind>(draft.kind), draft, *payload_);
+    tried.entry->payload = payload;
+    tried.payload_date = payload_->date;
+    tried.sign_until = draft.sign_until;
+    const Append outcome = decide(lock, tried, deadline);
+    // Nothing of it was sent: whoever slept meanwhile puts the payload once more.
+    if (outcome != Append::unavailable || !tried.is_stale || is_too_late(tried) || base::now() >= deadline)
+      return outcome;
+  }
 }
 
 // In case an attempt was left undecided: the slot after the newest entry is filled, with that attempt or with nothing.
 Read BucketLogHandle::settle(base::Instant deadline) {
   if (is_child()) return Read::unavailable;
   Lock lock(shared_->mutex);
-  const Busy busy(busy_);
   const Looker looker(lookers_);
   while (undecided_slot_ == end_.slot + 1) {
     if (is_stopped()) return stopped_as();
@@ -151,7 +173,9 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const D
   entry.link = end_.link;
   if (kind != SlotKind::nothing) {
     entry.session = session_;
-    entry.sequence = ++sequence_;
+    // The counter of a copied machine goes on twice; the bits of the two differ.
+    sequence_ = ((sequence_ >> 32) + 1) << 32 | (entry.nonce.low & 0xffff'ffffULL);
+    entry.sequence = sequence_;
   }
   entry.replay_from = replay_from_;
   entry.payload_bytes = payload.bytes;
@@ -163,19 +187,19 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::make_entry(SlotKind kind, const D
 }
 
 Append BucketLogHandle::decide(Lock& lock, Tried& tried, base::Instant deadline) {
+  deciding_ = tried.entry;
   const Append outcome = [&] {
     for (;;) {
       digest_answers(tried);
       if (const std::optional<Append> known = decided(tried); known.has_value()) return *known;
       if (closing_ || base::now() >= deadline) return give_up(tried);
-      if (tried.payload_date.has_value() && !is_fresh(*tried.payload_date)) {
-        set_why("what is to be appended was uploaded so long ago that it may be swept");
-        return give_up(tried);
-      }
+      tried.is_stale = (tried.payload_date.has_value() && !is_fresh(*tried.payload_date)) || is_too_late(tried);
+      if (tried.is_stale) return give_up(tried);
       if (send_what_is_due(lock, tried, deadline)) continue;  // the mutex was free meanwhile
       wait_for_change(lock, std::min(deadline, next_step(tried)));
     }
   }();
+  deciding_.reset();
   for (const Delivery& delivery : tried.deliveries) delivery.call->cancelled = true;  // if it has not begun
   if (outcome == Append::undecided) undecided_slot_ = tried.entry->entry.slot;
   if (outcome == Append::lost && !tried.deliveries.empty()) ++stats_.appends_lost;
@@ -207,24 +231,29 @@ std::optional<Append> BucketLogHandle::decided(Tried& tried) {
     set_corrupt(slot_key(ours.slot) + " has the nonce of an attempt of ours, and another content");
   }
   if (corrupt_) return may_be_there(tried) ? Append::undecided : Append::unavailable;
-  if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return Append::unavailable;
+  if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return give_up(tried);
   const bool looks_at_boundary = !base::broken(base::Break::bucket_skip_writer_boundary);
   if (gone_ && looks_at_boundary) {
     base::probe("bucket: the boundary passed an append");
     return may_be_there(tried) ? Append::collected : Append::lost;
   }
   if (tried.won.has_value()) {
-    const auto& [date, answered] = *tried.won;
-    if (!looks_at_boundary || confirmation_.covers(ours.slot, date, answered, options_.grace)) return keep(tried.entry);
+    const DateSample& won = *tried.won;
+    if (!looks_at_boundary || is_covered(ours.slot, won.date, won.sent, won.answered)) return keep(tried.entry);
     if (confirm_wanted_ <= confirms_done_) (void)want_confirmation();
   }
   return std::nullopt;
 }
 
+// Whether what it names may be collected by the time that a put which is signed now comes true.
+bool BucketLogHandle::is_too_late(const Tried& tried) const {
+  return tried.sign_until.has_value() && confirmation_.date > *tried.sign_until;
+}
+
 // It is in its slot, and it is known by the rules. The mutex is held.
 Append BucketLogHandle::keep(const ArrivedEntry& entry) {
-  const ArrivedEntry kept = entry;
-  if (end_.slot < kept->entry.slot) accept(kept);
+  if (end_.slot < entry->entry.slot) accept(entry);
+  const ArrivedEntry kept = std::move(arrived_.front());  // which `entry` may be
   arrived_.pop_front();
   arrived_bytes_ -= kept->entry.payload_bytes;
   consume(*kept);
@@ -241,10 +270,15 @@ Append BucketLogHandle::keep(const ArrivedEntry& entry) {
 Append BucketLogHandle::give_up(Tried& tried) {
   if (closing_) {
     set_why("the store was closed");
+  } else if (tried.is_stale) {
+    set_why("what is to be appended was uploaded so long ago that it may be swept");
   } else if (problem().empty()) {
-    set_why("no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline");
+    const std::string silence = "no answer to PUT " + slot_key(tried.entry->entry.slot) + " by the deadline";
+    set_why(silence);
+    set_trouble(silence);  // until something answers
   }
   if (base::broken(base::Break::bucket_trust_timeout)) return Append::unavailable;
+  if (base::broken(base::Break::bucket_trust_absence) && tried.denials > 0) return Append::unavailable;
   if (may_be_there(tried)) {
     base::probe("bucket: an append was given up undecided");
     return Append::undecided;
@@ -281,10 +315,12 @@ void BucketLogHandle::digest_answer(Tried& tried, const Call<storage::Answer>& c
         set_corrupt("the bucket has carried out two conditional puts of " + key +
                     ": it ignores conditional requests, and can't hold a store");
       }
-      if (answer.date.has_value()) tried.won.emplace(*answer.date, call.answered);
+      if (answer.date.has_value()) tried.won = DateSample{*answer.date, call.sent, call.answered};
       [[fallthrough]];
     case Outcome::exists:
-      if (tried.entry->bytes->size() <= kHedgeBytesMax) put_latencies_.add(call.answered - call.sent);
+      if (tried.entry->bytes->size() <= kHedgeBytesMax && call.answered - call.sent <= kLatencyMax) {
+        put_latencies_.add(call.answered - call.sent);
+      }
       set_trouble({});
       if (answer.outcome == Outcome::exists && was_there) base::probe("bucket: an append sent again was already there");
       if (tried.won.has_value()) return;
@@ -316,7 +352,8 @@ bool BucketLogHandle::may_send(Tried& tried) {
   if (tried.won.has_value() || tried.is_taken) return false;
   if (!knows_boundary() || confirms_done_ < tried.confirm_needed) return false;
   const base::Duration age = confirmation_age();
-  if (age > kSignedMax) {
+  const bool is_outdated = tried.payload_date.has_value() && *tried.payload_date - confirmation_.date > kSignedMax;
+  if (age > kSignedMax || is_outdated) {
     tried.confirm_needed = want_confirmation();
     return false;
   }

@@ -24,35 +24,58 @@ bool BucketLogHandle::put_payload(Lock& lock, const std::shared_ptr<const std::s
     base::probe("bucket: a payload was put once for several appends");
     return true;
   }
-  char bits[16];
-  base::random_bytes(bits);
-  const std::string name = hex_name(base::load_hash(bits));
-  const std::int64_t clock = clock_.micros(base::now()).value_or(0);
-  const storage::BucketDate date{std::chrono::seconds(clock / 1'000'000)};
+  PutPayload put{.name = {}, .hash = hash, .bytes = payload->size()};
+  if (!send_payload(lock, put, payload, deadline)) return false;
+  stats_.bytes_written += payload->size();
+  payload_ = std::move(put);
+  return true;
+}
+
+// Until a put of it is `done`, and it is known when.
+bool BucketLogHandle::send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
+                                   base::Instant deadline) {
   storage::BackOff back_off;
   for (;;) {
+    if (to.name.empty()) {
+      char bits[16];
+      base::random_bytes(bits);
+      to.name = hex_name(base::load_hash(bits));
+    }
+    const std::string key = bulk_key(to.name);
     const base::Instant until = std::min(deadline, base::now() + patience_for(payload->size()));
-    const auto put = call<storage::Answer>(lock, Urgency::prompt, [&bucket = bucket_, name, payload, until] {
-      return bucket.put(bulk_key(name), *payload, storage::PutMode::create, {}, until);
+    const auto put = call<storage::Answer>(lock, Urgency::prompt, [&bucket = bucket_, key, payload, until] {
+      return bucket.put(key, *payload, storage::PutMode::create, {}, until);
     });
     while (!put->ended && !closing_ && base::now() < deadline) wait_for_change(lock, deadline);
     put->cancelled = true;
     if (!put->ended) {
-      set_why(closing_ ? "the store was closed" : "no answer to PUT " + bulk_key(name) + " by the deadline");
+      set_why(closing_ ? "the store was closed" : "no answer to PUT " + key + " by the deadline");
       return false;
     }
     note_date_of(*put);
-    // Nobody else has this name: if it exists, an earlier delivery of ours has made it.
-    if (put->result.outcome == Outcome::done || put->result.outcome == Outcome::exists) {
-      payload_ = PutPayload{.name = name, .hash = hash, .bytes = payload->size(), .date = date};
-      stats_.bytes_written += payload->size();
-      return true;
+    const storage::Answer& answer = put->result;
+    if (answer.outcome == Outcome::done && answer.date.has_value()) {
+      to.date = *answer.date;
+      if (is_plausible_at_last(lock, {to.date, put->sent, put->answered}, deadline)) return true;
     }
-    set_why(describe("PUT", bulk_key(name), put->result));
-    const base::Instant again = base::now() + back_off.next(put->result);
+    // Of a name that exists already an earlier delivery was carried out, at a time that nobody knows.
+    if (answer.outcome == Outcome::done || answer.outcome == Outcome::exists) to.name.clear();
+    set_why(describe("PUT", key, answer));
+    const base::Instant again = base::now() + back_off.next(answer);
     while (!closing_ && base::now() < std::min(again, deadline)) wait_for_change(lock, std::min(again, deadline));
     if (closing_ || base::now() >= deadline) return false;
   }
+}
+
+// Whether a Date can be right: if it disagrees with those before it, some more are asked for.
+bool BucketLogHandle::is_plausible_at_last(Lock& lock, const DateSample& sample, base::Instant deadline) {
+  if (clock_.is_plausible(sample)) return true;
+  base::probe("bucket: the date of a payload can't be, or the clock stood still");
+  const std::uint64_t wanted = want_confirmation();
+  while (confirms_done_ < wanted && !is_stopped() && !closing_ && base::now() < deadline) {
+    wait_for_change(lock, deadline);
+  }
+  return clock_.is_plausible(sample);
 }
 
 void BucketLogHandle::background_work(Lock& lock) {
@@ -74,10 +97,12 @@ void BucketLogHandle::recheck_conditions(Lock& lock) {
           "the bucket has overwritten " + slot_key(recheck_entry_->entry.slot) +
           ", although it was asked to create it only if absent: it can't hold a store. Nothing more is written");
     }
-    recheck_due_ = outcome != Outcome::exists && outcome != Outcome::done && rechecks_ < kRechecksMax && !gone_;
+    recheck_due_ = outcome != Outcome::exists && outcome != Outcome::done && rechecks_ < kRechecksMax;
     recheck_.reset();
-    if (!recheck_due_) return;
   }
+  // Signed with a confirmation that the slot lies below, it would win it again once it is collected.
+  if (gone_ || confirmation_.slot >= recheck_entry_->entry.slot) recheck_due_ = false;
+  if (!recheck_due_) return;
   ++rechecks_;
   recheck_ = call<storage::Answer>(lock, Urgency::bulk,
                                    [&bucket = bucket_, key = slot_key(recheck_entry_->entry.slot),

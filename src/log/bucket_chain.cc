@@ -115,8 +115,8 @@ bool BucketLogHandle::accept_or_compare(const ArrivedEntry& arrived) {
   }
   for (const Identified& known : identities_) {
     if (known.slot == entry.slot && !(known.identity == entry.identity)) {
-      base::probe("bucket: a slot changed under us");
       set_corrupt(slot_key(entry.slot) + " was read twice, and had another entry the second time" + kNotOurs);
+      base::probe("bucket: a slot had another entry the second time");
       return false;
     }
   }

@@ -7,15 +7,11 @@
 namespace ingot::log {
 namespace {
 
-std::int64_t micros_of(base::Instant instant) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(instant.time_since_epoch()).count();
-}
-
 // A Date is a whole second, cut off: on average the bucket's clock was half a second further.
 std::int64_t offset_of(const DateSample& sample) {
   const std::int64_t date = sample.date.time_since_epoch().count() * 1'000'000 + 500'000;
-  const std::int64_t sent = micros_of(sample.sent);
-  return date - (sent + (micros_of(sample.answered) - sent) / 2);
+  const std::int64_t sent = monotonic_micros(sample.sent);
+  return date - (sent + (monotonic_micros(sample.answered) - sent) / 2);
 }
 
 // Of an even number the lower one: a clock that is ahead does more harm than one that is behind.
@@ -35,16 +31,16 @@ void BucketClock::add(const DateSample& sample) {
   ++count_;
 }
 
-std::optional<std::int64_t> BucketClock::micros(base::Instant now) const {
+std::optional<std::int64_t> BucketClock::offset() const {
   if (count_ == 0) return std::nullopt;
-  if (base::broken(base::Break::bucket_clock_of_one)) return micros_of(now) + offsets_[(count_ - 1) % kSamples];
-  return micros_of(now) + median(offsets_, std::min(count_, kSamples));
+  if (base::broken(base::Break::bucket_clock_of_one)) return offsets_[(count_ - 1) % kSamples];
+  return median(offsets_, std::min(count_, kSamples));
 }
 
 bool BucketClock::is_plausible(const DateSample& sample) const {
   if (count_ == 0) return true;
   const std::int64_t apart = offset_of(sample) - median(offsets_, std::min(count_, kSamples));
-  const std::int64_t on_its_way = (micros_of(sample.answered) - micros_of(sample.sent)) / 2;
+  const std::int64_t on_its_way = (monotonic_micros(sample.answered) - monotonic_micros(sample.sent)) / 2;
   const std::int64_t allowed = std::chrono::microseconds(kPlausible).count() + on_its_way;
   return -allowed <= apart && apart <= allowed;
 }

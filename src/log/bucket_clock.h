@@ -17,6 +17,11 @@
 
 namespace ingot::log {
 
+/// The monotonic clock, in microseconds.
+inline std::int64_t monotonic_micros(base::Instant instant) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(instant.time_since_epoch()).count();
+}
+
 /// An answer's Date, and when it was asked and heard.
 struct DateSample {
   storage::BucketDate date;
@@ -33,14 +38,14 @@ class BucketClock {
   static constexpr std::chrono::seconds kRoundTripMax{30};
 
   void add(const DateSample& sample);
-  /// Microseconds since 1970; nothing: there was no answer with a Date yet.
-  [[nodiscard]] std::optional<std::int64_t> micros(base::Instant now) const;
+  /// How far it is ahead of the monotonic clock, in microseconds; nothing: there was no answer with a Date yet.
+  [[nodiscard]] std::optional<std::int64_t> offset() const;
   /// Whether a Date that was heard at `answered` is near what the others say. True if there are no others.
   [[nodiscard]] bool is_plausible(const DateSample& sample) const;
 
  private:
-  std::array<std::int64_t, kSamples> offsets_{};  // of the bucket's clock to the monotonic one, in microseconds
-  std::size_t count_ = 0;                         // of all samples ever
+  std::array<std::int64_t, kSamples> offsets_{};
+  std::size_t count_ = 0;  // of all samples ever
 };
 
 }  // namespace ingot::log

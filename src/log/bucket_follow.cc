@@ -13,10 +13,7 @@ using storage::Urgency;
 
 struct BucketLogHandle::Round {
   std::uint64_t number = 0;
-  Ask ask = Ask::slots;
   base::Instant begun{};
-  std::uint64_t confirm = 0;  // its number; 0: the boundary is not asked for
-  CallOf<Confirmed> confirmed;
   std::uint64_t first = 0;
   std::vector<CallOf<storage::Got>> slots;
 };
@@ -27,12 +24,13 @@ void BucketLogHandle::follow() {
     try {
       say(lock);
       background_work(lock);
-      const base::Instant due = next_due();
-      if (base::now() >= due) {
-        const bool wants_slots = round_wanted_ > rounds_done_ || confirm_wanted_ <= confirms_done_;
-        fetch_once(lock, wants_slots ? Ask::slots : Ask::boundary);
+      work_on_confirmation(lock);
+      if (base::now() >= slots_due()) {
+        fetch_once(lock);
         continue;
       }
+      if (has_answers()) continue;  // they came while something else was begun
+      const base::Instant due = next_due();
       if (due == base::kNever) {
         poll_pause_ = kPollMin;
         is_asleep_.store(true);
@@ -47,15 +45,32 @@ void BucketLogHandle::follow() {
       retry_at_ = base::now() + kPollMax;
     }
   }
+  try {
+    say(lock);
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it was said by why(), too
+  }
 }
 
 // When the next round is to begin. The mutex is held.
-base::Instant BucketLogHandle::next_due() const {
+base::Instant BucketLogHandle::slots_due() const {
   if (is_stopped()) return base::kNever;
-  if (round_wanted_ > rounds_done_ || confirm_wanted_ > confirms_done_) return retry_at_;
+  if (round_wanted_ > rounds_done_) return retry_at_;
   const base::Instant interest_ends = base::Instant(base::Duration(interest_at_.load())) + kInterest;
-  if (waiters_ != 0 || base::now() < interest_ends) return std::max(poll_at_, retry_at_);
-  return base::kNever;
+  return waiters_ != 0 || base::now() < interest_ends ? std::max(poll_at_, retry_at_) : base::kNever;
+}
+
+bool BucketLogHandle::wants_confirmation() const {
+  return !is_stopped() && confirming_ == nullptr && confirm_wanted_ > confirms_done_;
+}
+
+base::Instant BucketLogHandle::next_due() const {
+  return std::min(slots_due(), wants_confirmation() ? retry_at_ : base::kNever);
+}
+
+// Whether something that was begun in the background has ended: to begin a request lets go of the mutex.
+bool BucketLogHandle::has_answers() const {
+  if (confirming_ != nullptr && confirming_->ended) return true;
+  return !corrupt_ && ((recheck_ != nullptr && recheck_->ended) || (tail_ != nullptr && tail_->ended));
 }
 
 // A look that begins after now. The mutex is held.
@@ -71,89 +86,115 @@ std::uint64_t BucketLogHandle::want_confirmation() {
   return confirm_wanted_;
 }
 
+// The boundary is asked for beside the slots, whose answers need not wait for it if the last one still covers them.
+void BucketLogHandle::work_on_confirmation(Lock& lock) {
+  if (confirming_ != nullptr && confirming_->ended) {
+    const CallOf<Confirmed> ended = std::move(confirming_);
+    confirming_.reset();
+    digest_confirmation(*ended, confirms_begun_);
+    shared_->changed.notify_all();
+  }
+  if (!wants_confirmation() || base::now() < retry_at_) return;
+  ++confirms_begun_;
+  ++stats_.confirmations;
+  confirming_ =
+      call<Confirmed>(lock, Urgency::prompt, [&bucket = bucket_, known = confirmation_, store_id = options_.store_id] {
+        return ask_boundary(bucket, known, store_id, base::now() + 2 * kRequestPatience);
+      });
+}
+
 void BucketLogHandle::start_round(Lock& lock, Round& round) {
   round.number = ++rounds_begun_;
   round.begun = base::now();
   round.first = end_.slot + 1;
-  const std::uint64_t width = round.ask == Ask::slots ? width_ : 0;
-  const bool confirms = confirm_wanted_ > confirms_done_ || !knows_boundary() ||
-                        confirmation_age() > base::Duration(options_.grace) / 8 || confirmation_.slot >= round.first;
-  if (confirms) {
-    round.confirm = ++confirms_begun_;
-    ++stats_.confirmations;
-    round.confirmed = call<Confirmed>(
-        lock, Urgency::prompt, [&bucket = bucket_, known = confirmation_, store_id = options_.store_id] {
-          return ask_boundary(bucket, known, store_id, base::now() + 2 * kRequestPatience);
-        });
-  }
+  const std::uint64_t width = width_;
+  const bool confirms =
+      !knows_boundary() || confirmation_age() > base::Duration(options_.grace) / 8 || confirmation_.slot >= round.first;
+  if (confirms && confirming_ == nullptr) (void)want_confirmation();
+  work_on_confirmation(lock);
   for (std::uint64_t i = 0; i < width; ++i) {
-    round.slots.push_back(get(lock, slot_key(round.first + i), patience_for(kSlotBytesMax)));
+    round.slots.push_back(get(lock, slot_key(round.first + i), get_patience_));
   }
 }
 
-// Whether all is there that can be told from: what lies behind the first slot that is not there tells nothing.
-bool BucketLogHandle::is_decided(const Round& round) {
-  if (round.confirmed != nullptr && !round.confirmed->ended) return false;
-  for (const auto& slot : round.slots) {
-    if (!slot->ended) return false;
-    if (slot->result.outcome != Outcome::done) return true;
+// Whether all is there that can be told from: what lies behind the first slot that is not there tells nothing, and what
+// no confirmation covers may be covered by the one that is under way.
+bool BucketLogHandle::is_decided(const Round& round) const {
+  bool is_one_missing = false;
+  for (std::size_t i = 0; i < round.slots.size() && !is_one_missing; ++i) {
+    const Call<storage::Got>& call = *round.slots[i];
+    if (!call.ended) return false;
+    const Outcome outcome = call.result.outcome;
+    const bool tells = outcome == Outcome::done || outcome == Outcome::absent;
+    if (tells && confirming_ != nullptr && !is_covered(round.first + i, call)) return false;
+    is_one_missing = outcome != Outcome::done;
   }
   return true;
 }
 
-void BucketLogHandle::fetch_once(Lock& lock, Ask ask) {
+void BucketLogHandle::fetch_once(Lock& lock) {
   Round round;
-  round.ask = ask;
-  {
-    const Busy busy(busy_);
-    start_round(lock, round);
-    while (!is_decided(round) && !closing_) wait_for_change(lock, base::kNever);
+  start_round(lock, round);
+  for (;;) {
+    work_on_confirmation(lock);
+    if (closing_ || is_decided(round)) break;
+    if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
+    wait_for_change(lock, base::kNever);
   }
   for (const auto& slot : round.slots) slot->cancelled = true;  // those that have not begun
   if (closing_) return;
   for (const auto& slot : round.slots) {
     if (slot->ended) note_date_of(*slot);
   }
-  const bool confirmed = round.confirmed == nullptr || digest_confirmation(*round.confirmed, round.confirm);
-  if (!is_stopped() && ask == Ask::slots) digest_slots(lock, round);
-  if (confirmed && ask == Ask::boundary) {
-    follow_back_off_.reset();
-    set_trouble({});
-  }
+  if (!is_stopped()) digest_slots(lock, round);
   shared_->changed.notify_all();
 }
 
-// False: it says nothing.
-bool BucketLogHandle::digest_confirmation(const Call<Confirmed>& call, std::uint64_t number) {
+void BucketLogHandle::digest_confirmation(const Call<Confirmed>& call, std::uint64_t number) {
   const Confirmed& confirmed = call.result;
-  note_dates(confirmed.dates);
+  for (const DateSample& date : confirmed.dates) note_date(date);
   if (confirmed.outcome == Confirmed::Outcome::corrupt) {
     set_corrupt(confirmed.why);
-    return false;
+    return;
   }
   if (confirmed.boundary.has_value()) boundary_ = confirmed.boundary;
+  const Confirmation& newest = confirmed.confirmation;
   if (confirmed.outcome != Confirmed::Outcome::confirmed) {
-    // What was read of newer boundaries holds all the same.
-    confirmation_.number = confirmed.confirmation.number;
-    confirmation_.slot = confirmed.confirmation.slot;
     follow_failed(confirmed.last, confirmed.why);
-  } else if (!clock_.is_plausible({confirmed.confirmation.date, confirmed.confirmation.sent, call.answered})) {
+  } else if (!clock_.is_plausible({newest.date, newest.sent, call.answered})) {
     base::probe("bucket: a confirmation with a date that can't be");
-    confirmation_.number = confirmed.confirmation.number;
-    confirmation_.slot = confirmed.confirmation.slot;
     follow_failed({}, "the bucket's answers disagree about the time");
   } else {
-    confirmation_ = confirmed.confirmation;
+    confirmation_.date = newest.date;
+    confirmation_.sent = newest.sent;
+    is_outdated_ = false;
     confirms_done_ = number;
+    if (round_wanted_ <= rounds_done_) {
+      follow_back_off_.reset();
+      set_trouble({});
+    }
   }
+  // What was read of newer boundaries holds all the same: with the date before, it only says less.
+  confirmation_.number = newest.number;
+  confirmation_.slot = newest.slot;
   while (!bulk_.empty() && bulk_.front().first <= confirmation_.slot) bulk_.pop_front();
-  if (confirmation_.slot > end_.slot && !base::broken(base::Break::bucket_skip_reader_boundary)) set_gone();
-  return confirms_done_ == number;
+  const bool looks = !base::broken(base::Break::bucket_skip_reader_boundary) &&
+                     !(deciding_ != nullptr && base::broken(base::Break::bucket_skip_writer_boundary));
+  if (confirmation_.slot > end_.slot && looks) set_gone();
+}
+
+// As Confirmation::covers; and a Date that disagrees with those before it tells nothing, since a machine whose clock
+// stood still has only the Dates to go by.
+bool BucketLogHandle::is_covered(std::uint64_t slot, const std::optional<storage::BucketDate>& date, base::Instant sent,
+                                 base::Instant answered) const {
+  if (!knows_boundary() || !confirmation_.covers(slot, date, answered, options_.grace)) return false;
+  if (answered <= confirmation_.sent || base::broken(base::Break::bucket_skip_reader_boundary)) return true;
+  return !is_outdated_ && clock_.is_plausible({*date, sent, answered});
 }
 
 // Whether an answer about this slot may be believed; if not, the boundary is asked for again.
 bool BucketLogHandle::counts(std::uint64_t slot, const Call<storage::Got>& call) {
-  const bool covered = knows_boundary() && confirmation_.covers(slot, call.result.date, call.answered, options_.grace);
+  const bool covered = is_covered(slot, call);
   if (!covered) {
     base::probe("bucket: an answer about a slot came too long after the boundary was confirmed");
     (void)want_confirmation();
@@ -171,15 +212,18 @@ void BucketLogHandle::digest_slots(Lock& lock, Round& round) {
     const std::uint64_t slot = round.first + i;
     const Outcome outcome = call.result.outcome;
     if (outcome != Outcome::done && outcome != Outcome::absent) {
+      if (outcome == Outcome::unanswered) get_patience_ = std::min(2 * get_patience_, patience_for(4 * kSlotBytesMax));
       follow_failed(call.result, describe("GET", slot_key(slot), call.result));
       is_open = true;
     } else if (!counts(slot, call)) {
       is_open = true;
     } else if (outcome == Outcome::absent) {
       ++stats_.slots_absent;
+      get_patience_ = kRequestPatience;
       is_end = true;
     } else {
       ++stats_.slots_read;
+      get_patience_ = kRequestPatience;
       ArrivedEntry entry = take_slot(std::move(call.result.bytes), slot);
       is_open = entry == nullptr;
       if (entry != nullptr) taken.push_back(std::move(entry));
@@ -189,7 +233,7 @@ void BucketLogHandle::digest_slots(Lock& lock, Round& round) {
   for (const ArrivedEntry& entry : taken) {
     if (is_stopped() || !accept_or_compare(entry)) return;
   }
-  if (arrived_bytes_ > kArrivedBytesMax && has_follower_) {
+  if (arrived_bytes_ > options_.unread_bytes_max && has_follower_) {
     base::probe("bucket: fell too far behind to catch up by reading");
     set_gone();
     return;
@@ -224,7 +268,9 @@ BucketLogHandle::ArrivedEntry BucketLogHandle::take_slot(std::string bytes, std:
   ArrivedEntry entry = decode(std::move(bytes), slot, misfit);
   if (entry != nullptr) {
     damaged_slot_ = 0;
-    return entry;
+    // We have its payload, wherever it is.
+    const bool is_ours = deciding_ != nullptr && deciding_->entry.identity == entry->entry.identity;
+    return is_ours ? deciding_ : entry;
   }
   // What was damaged on its way is whole the next time.
   if (damaged_slot_ == slot) {
@@ -242,7 +288,8 @@ bool BucketLogHandle::fetch_payloads(Lock& lock, std::vector<ArrivedEntry>& entr
   std::vector<CallOf<storage::Got>> calls(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const SlotEntry& entry = entries[i]->entry;
-    if (!entry.bulk.empty()) calls[i] = get(lock, bulk_key(entry.bulk), patience_for(entry.payload_bytes));
+    if (!entry.bulk.empty() && entries[i]->payload == nullptr)
+      calls[i] = get(lock, bulk_key(entry.bulk), patience_for(entry.payload_bytes));
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (calls[i] == nullptr) continue;
@@ -276,8 +323,9 @@ bool BucketLogHandle::take_payload(Arrived& arrived, Call<storage::Got>& call) {
     follow_failed(call.result, describe("GET", key, call.result));
     return false;
   }
-  arrived.payload = std::move(call.result.bytes);
-  if (arrived.payload.size() == entry.payload_bytes && base::hash128(arrived.payload) == entry.payload_hash) {
+  const std::string& bytes = call.result.bytes;
+  if (bytes.size() == entry.payload_bytes && base::hash128(bytes) == entry.payload_hash) {
+    arrived.payload = std::make_shared<const std::string>(std::move(call.result.bytes));
     return true;
   }
   if (damaged_payload_ == entry.bulk) {

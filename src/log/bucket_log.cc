@@ -32,6 +32,7 @@ BucketLogHandle::BucketLogHandle(storage::Bucket& bucket, storage::RequestPool& 
       fork_generation_(base::fork_generation()),
       session_(draw_session()) {
   const std::int64_t long_ago = count_of(base::now()) - base::Duration(std::chrono::hours(1)).count();
+  clock_offset_ = options_.start.time_micros - monotonic_micros(base::now());  // until there is an answer
   interest_at_ = looked_at_ = look_failed_at_ = long_ago;
   poll_pause_ = kPollMin;
   const Start& start = options_.start;
@@ -41,6 +42,7 @@ BucketLogHandle::BucketLogHandle(storage::Bucket& bucket, storage::RequestPool& 
   end_.link = start.link;
   end_.time_micros = start.time_micros;
   end_version_ = start.version;
+  position_.segment = start.segment;
   position_.version = start.version;
   position_.time_micros = start.time_micros;
   position_.link = start.link;
@@ -69,8 +71,8 @@ void BucketLogHandle::close() {
 
 // Opening.
 
-Read BucketLogHandle::open(const Sink& sink, base::Instant deadline, std::string& why) {
-  const Read outcome = open_from(options_.opening, sink, deadline);
+Read BucketLogHandle::open(BucketOpening opening, const Sink& sink, base::Instant deadline, std::string& why) {
+  const Read outcome = open_from(std::move(opening), sink, deadline);
   if (outcome != Read::caught_up) {
     why = this->why();
     return outcome;
@@ -80,11 +82,13 @@ Read BucketLogHandle::open(const Sink& sink, base::Instant deadline, std::string
   return outcome;
 }
 
-Read BucketLogHandle::open_from(const BucketOpening& opening, const Sink& sink, base::Instant deadline) {
+Read BucketLogHandle::open_from(BucketOpening opening, const Sink& sink, base::Instant deadline) {
   Lock lock(shared_->mutex);
   take_opening(lock, opening);
+  opening = {};
   const Looker looker(lookers_);
-  const std::uint64_t wanted = ++round_wanted_;
+  constexpr std::uint64_t wanted = 1;
+  round_wanted_ = wanted;
   for (;;) {
     read_arrived(lock, sink);
     if (is_stopped()) return stopped_as();
@@ -97,20 +101,20 @@ Read BucketLogHandle::open_from(const BucketOpening& opening, const Sink& sink, 
     if (now < retry_at_) {
       wait_for_change(lock, std::min(retry_at_, deadline));
     } else {
-      fetch_once(lock, Ask::slots);
+      fetch_once(lock);
     }
   }
 }
 
 // What was fetched ahead, as far as it can be used: all else is asked for again.
-void BucketLogHandle::take_opening(Lock& lock, const BucketOpening& opening) {
-  note_dates(opening.dates);
-  old_tails_ = opening.tails;
+void BucketLogHandle::take_opening(Lock& lock, BucketOpening& opening) {
+  for (const DateSample& date : opening.dates) note_date(date);
+  old_tails_ = std::move(opening.tails);
   if (opening.boundary.has_value() && !(opening.boundary->store_id == options_.store_id)) {
     set_corrupt(boundary_key(opening.boundary->number) + " belongs to another store");
     return;
   }
-  boundary_ = opening.boundary;
+  boundary_ = std::move(opening.boundary);
   if (opening.confirmation.has_value()) {
     const Confirmation& confirmation = *opening.confirmation;
     confirmation_ = confirmation;
@@ -145,15 +149,17 @@ void BucketLogHandle::take_tail(Lock& lock, const BucketOpening& opening) {
   }
 }
 
-void BucketLogHandle::take_slots(Lock& lock, const BucketOpening& opening) {
+void BucketLogHandle::take_slots(Lock& lock, BucketOpening& opening) {
   std::vector<ArrivedEntry> entries;
-  for (const BucketOpening::Slot& slot : opening.slots) {
+  std::uint64_t absent = 0;
+  for (BucketOpening::Slot& slot : opening.slots) {
     const std::uint64_t next = end_.slot + 1 + entries.size();
     if (slot.slot < next) continue;
-    const bool is_good = slot.slot == next && slot.got.outcome == storage::Outcome::done && knows_boundary() &&
-                         confirmation_.covers(slot.slot, slot.got.date, slot.answered, options_.grace);
+    const bool counts = slot.slot == next && is_covered(slot.slot, slot.got.date, slot.answered, slot.answered);
+    if (counts && slot.got.outcome == storage::Outcome::absent) absent = slot.slot;
+    const bool is_there = counts && slot.got.outcome == storage::Outcome::done;
     std::string misfit;
-    ArrivedEntry entry = is_good ? decode(slot.got.bytes, slot.slot, misfit) : nullptr;
+    ArrivedEntry entry = is_there ? decode(std::move(slot.got.bytes), slot.slot, misfit) : nullptr;
     if (entry == nullptr) break;
     ++stats_.slots_read;
     entries.push_back(std::move(entry));
@@ -162,7 +168,15 @@ void BucketLogHandle::take_slots(Lock& lock, const BucketOpening& opening) {
   for (const ArrivedEntry& entry : entries) {
     if (is_stopped() || !accept_or_compare(entry)) return;
   }
-  if (!opening.slots.empty() && entries.size() == opening.slots.size()) width_ = kWindow;
+  if (!opening.slots.empty() && entries.size() == opening.slots.size()) {
+    width_ = kWindow;
+    full_rounds_ = 1;
+  }
+  if (absent != end_.slot + 1 || is_stopped()) return;
+  // That was the end when the opening asked: as good as a round of our own.
+  ++stats_.slots_absent;
+  rounds_done_ = ++rounds_begun_;
+  looked_at_ = count_of(opening.asked);
 }
 
 // Reading.
@@ -171,18 +185,17 @@ Version BucketLogHandle::published() const {
   const Version version = end_version_.load(std::memory_order_acquire);
   if (is_child()) return version;
   if (is_stopped_.load(std::memory_order_relaxed)) return kMustLook;
-  note_interest();
   const std::int64_t now = count_of(base::now());
+  note_interest(now);
   const bool is_old = now - looked_at_.load(std::memory_order_relaxed) > base::Duration(kMustLookAfter).count();
   const bool has_failed =
       now - look_failed_at_.load(std::memory_order_relaxed) < base::Duration(kLookAgainAfter).count();
-  return is_old && !has_failed && busy_.load(std::memory_order_relaxed) == 0 ? kMustLook : version;
+  return is_old && !has_failed ? kMustLook : version;
 }
 
 // Somebody wants to know what others append: the follower asks for it for a while.
-void BucketLogHandle::note_interest() const {
+void BucketLogHandle::note_interest(std::int64_t now) const {
   constexpr std::int64_t kOften = 1'000'000'000;  // nanoseconds: not each time
-  const std::int64_t now = count_of(base::now());
   if (now - interest_at_.load(std::memory_order_relaxed) < kOften) return;
   interest_at_.store(now);
   if (!is_asleep_.load()) return;
@@ -209,7 +222,7 @@ void BucketLogHandle::read_arrived(Lock& lock, const Sink& sink) {
       entry.transaction_count = from.transaction_count;
       entry.time_micros = from.time_micros;
       entry.segment = from.segment;
-      entry.payload = from.bulk.empty() ? from.payload : std::string_view(arrived->payload);
+      entry.payload = from.bulk.empty() ? from.payload : std::string_view(*arrived->payload);
       entry.session = from.session;
       entry.sequence = from.sequence;
       lock.unlock();
@@ -239,7 +252,7 @@ void BucketLogHandle::consume(const Arrived& arrived) {
 
 Read BucketLogHandle::look(base::Instant deadline) {
   if (is_child()) return Read::unavailable;
-  note_interest();
+  note_interest(count_of(base::now()));
   Lock lock(shared_->mutex);
   want_look();
   const std::uint64_t wanted = round_wanted_;
@@ -288,8 +301,7 @@ Version BucketLogHandle::wait(Version version, base::Instant deadline) {
 
 std::int64_t BucketLogHandle::clock_micros() const {
   if (is_child()) return base::wall_micros();
-  const Lock lock(shared_->mutex);
-  return clock_.micros(base::now()).value_or(end_.time_micros);
+  return monotonic_micros(base::now()) + clock_offset_.load(std::memory_order_relaxed);
 }
 
 Log::Attempt BucketLogHandle::attempt() const {
@@ -427,8 +439,10 @@ void BucketLogHandle::say(Lock& lock) {
   lock.lock();
 }
 
-void BucketLogHandle::note_dates(const std::vector<DateSample>& dates) {
-  for (const DateSample& date : dates) clock_.add(date);
+void BucketLogHandle::note_date(const DateSample& date) {
+  clock_.add(date);
+  clock_offset_.store(clock_.offset().value_or(0), std::memory_order_relaxed);
+  if (knows_boundary() && date.date - confirmation_.date >= options_.grace / 2) is_outdated_ = true;
 }
 
 BucketLogHandle::CallOf<storage::Got> BucketLogHandle::get(Lock& lock, std::string key, base::Duration patience) {
@@ -440,8 +454,10 @@ BucketLogHandle::CallOf<storage::Got> BucketLogHandle::get(Lock& lock, std::stri
 std::unique_ptr<BucketLog> open_bucket_log(storage::Bucket& bucket, storage::RequestPool& pool,
                                            BucketLogOptions options, const Sink& sink, base::Instant deadline,
                                            Read& outcome, std::string& why) {
+  BucketOpening opening = std::move(options.opening);
+  options.opening = {};
   auto log = std::make_unique<BucketLogHandle>(bucket, pool, std::move(options));
-  outcome = log->open(sink, deadline, why);
+  outcome = log->open(std::move(opening), sink, deadline, why);
   if (outcome != Read::caught_up) return nullptr;
   return log;
 }

@@ -63,7 +63,8 @@ struct BucketLogOptions {
   std::function<void(const std::string&)> on_message;   // what somebody should know; any thread
   std::uint64_t segment_bytes = 16ULL << 20;            // of payloads; smaller ones are for tests
   std::uint64_t segment_slots = kSegmentSlotsMax;
-  std::uint64_t slot_bytes_max = kSlotBytesMax;  // entries beyond it have their payload in an object of its own
+  std::uint64_t slot_bytes_max = kSlotBytesMax;   // entries beyond it have their payload in an object of its own
+  std::uint64_t unread_bytes_max = 128ULL << 20;  // of payloads: who is further behind opens anew from a checkpoint
 };
 
 /// Opens the log and passes everything from `options.start` to the newest entry to `sink`. `outcome`: caught_up and a

@@ -44,7 +44,8 @@ class BucketLogHandle final : public BucketLog {
   BucketLogHandle(storage::Bucket& bucket, storage::RequestPool& pool, BucketLogOptions options);
   ~BucketLogHandle() override;
 
-  Read open(const Sink& sink, base::Instant deadline, std::string& why);  // once, before all else
+  Read open(BucketOpening opening, const Sink& sink, base::Instant deadline,
+            std::string& why);  // once, before all else
 
   [[nodiscard]] Version published() const override;
   Read read(const Sink& sink) override;
@@ -98,9 +99,9 @@ class BucketLogHandle final : public BucketLog {
 
   // An entry with its payload, wherever that is.
   struct Arrived {
-    std::shared_ptr<const std::string> bytes;  // of the slot
-    std::string payload;                       // if it is in bulk
-    SlotEntry entry;                           // points into these
+    std::shared_ptr<const std::string> bytes;    // of the slot
+    std::shared_ptr<const std::string> payload;  // if it is in bulk
+    SlotEntry entry;                             // points into these
   };
   using ArrivedEntry = std::shared_ptr<Arrived>;
 
@@ -119,7 +120,7 @@ class BucketLogHandle final : public BucketLog {
     std::string name;  // empty: it is in the slot itself
     base::Hash128 hash{};
     std::uint64_t bytes = 0;
-    storage::BucketDate date{};  // it was not put before this
+    storage::BucketDate date{};  // when it was put
   };
 
   // One append.
@@ -130,31 +131,22 @@ class BucketLogHandle final : public BucketLog {
   struct Tried {
     ArrivedEntry entry;  // as it is in the slot if it wins
     std::vector<Delivery> deliveries;
-    bool may_be_there = false;  // some delivery that was answered has, or may have, been carried out
-    std::optional<std::pair<storage::BucketDate, base::Instant>> won;  // `done`, and when; it counts if it is covered
-    bool is_taken = false;                                             // `exists`: the follower is to read it
-    std::uint64_t taken_round = 0;                                     // of the follower, which began after that
-    std::uint64_t confirm_needed = 0;                                  // nothing more is sent before this confirmation
+    bool may_be_there = false;         // some delivery that was answered has, or may have, been carried out
+    std::optional<DateSample> won;     // `done`, and when; it counts if it is covered
+    bool is_taken = false;             // `exists`: the follower is to read it
+    std::uint64_t taken_round = 0;     // of the follower, which began after that
+    std::uint64_t confirm_needed = 0;  // nothing more is sent before this confirmation
     base::Instant send_at{};
     base::Instant hedge_at = base::kNever;
     base::Instant again_at = base::kNever;  // although others are under way
     std::size_t hedges = 0;
     int denials = 0;                                  // it was taken, and then absent
-    std::optional<storage::BucketDate> payload_date;  // of a payload in bulk, see PutPayload
+    std::optional<storage::BucketDate> payload_date;  // of a payload in bulk
+    std::optional<storage::BucketDate> sign_until;    // as Draft has it
+    bool is_stale = false;                            // that is so old that it must not be named
     storage::BackOff back_off;
   };
 
-  // Something is under way that tells what is published.
-  class Busy {
-   public:
-    explicit Busy(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
-    ~Busy() { count_.fetch_sub(1); }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-
-   private:
-    std::atomic<std::uint32_t>& count_;
-  };
   // While alive, the follower goes on trying. The mutex is held at both ends.
   class Looker {
    public:
@@ -179,16 +171,16 @@ class BucketLogHandle final : public BucketLog {
   Read stopped_as();
   void say_later(std::string message) { to_say_.push_back(std::move(message)); }
   void say(Lock& lock);  // what was put off, with the mutex free
-  void note_dates(const std::vector<DateSample>& dates);
+  void note_date(const DateSample& date);
   template <class Result>
   void note_date_of(const Call<Result>& call);
-  void note_interest() const;
+  void note_interest(std::int64_t now) const;
 
   // bucket_log.cc
-  Read open_from(const BucketOpening& opening, const Sink& sink, base::Instant deadline);
-  void take_opening(Lock& lock, const BucketOpening& opening);
+  Read open_from(BucketOpening opening, const Sink& sink, base::Instant deadline);
+  void take_opening(Lock& lock, BucketOpening& opening);
   void take_tail(Lock& lock, const BucketOpening& opening);
-  void take_slots(Lock& lock, const BucketOpening& opening);
+  void take_slots(Lock& lock, BucketOpening& opening);
   void read_arrived(Lock& lock, const Sink& sink);
   void consume(const Arrived& arrived);
   void wait_for_change(Lock& lock, base::Instant deadline) { (void)shared_->changed.wait_until(lock, deadline); }
@@ -205,14 +197,21 @@ class BucketLogHandle final : public BucketLog {
   // bucket_follow.cc
   void follow();
   [[nodiscard]] base::Instant next_due() const;
-  // A round of asking. `slots`: for those behind `end_` too, not only for the boundary.
-  enum class Ask { slots, boundary };
-  void fetch_once(Lock& lock, Ask ask);
+  [[nodiscard]] bool has_answers() const;
+  [[nodiscard]] base::Instant slots_due() const;
+  [[nodiscard]] bool wants_confirmation() const;
+  void work_on_confirmation(Lock& lock);
+  void digest_confirmation(const Call<Confirmed>& call, std::uint64_t number);
   struct Round;
+  void fetch_once(Lock& lock);
   void start_round(Lock& lock, Round& round);
-  static bool is_decided(const Round& round);
-  bool digest_confirmation(const Call<Confirmed>& call, std::uint64_t number);
+  [[nodiscard]] bool is_decided(const Round& round) const;
   void digest_slots(Lock& lock, Round& round);
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const std::optional<storage::BucketDate>& date, base::Instant sent,
+                                base::Instant answered) const;
+  [[nodiscard]] bool is_covered(std::uint64_t slot, const Call<storage::Got>& call) const {
+    return is_covered(slot, call.result.date, call.sent, call.answered);
+  }
   [[nodiscard]] bool counts(std::uint64_t slot, const Call<storage::Got>& call);
   ArrivedEntry take_slot(std::string bytes, std::uint64_t slot);
   bool fetch_payloads(Lock& lock, std::vector<ArrivedEntry>& entries);
@@ -226,12 +225,14 @@ class BucketLogHandle final : public BucketLog {
 
   // bucket_append.cc
   Append begin_append(Lock& lock, const Draft& draft, base::Instant deadline);
+  Append append_in_bulk(Lock& lock, const Draft& draft, std::uint64_t bytes, base::Instant deadline);
   ArrivedEntry make_entry(SlotKind kind, const Draft& draft, const PutPayload& payload);
   Append decide(Lock& lock, Tried& tried, base::Instant deadline);
   std::optional<Append> decided(Tried& tried);
   Append give_up(Tried& tried);
   [[nodiscard]] static std::size_t under_way(const Tried& tried);
   [[nodiscard]] static bool may_be_there(const Tried& tried);
+  [[nodiscard]] bool is_too_late(const Tried& tried) const;
   void digest_answers(Tried& tried);
   void digest_answer(Tried& tried, const Call<storage::Answer>& call);
   bool may_send(Tried& tried);
@@ -241,7 +242,15 @@ class BucketLogHandle final : public BucketLog {
   Append keep(const ArrivedEntry& entry);
   void wait_for_turn(Lock& lock, base::Instant deadline);
 
+  // bucket_check.cc
+  struct Check;
+  void check_some(Lock& lock, Check& check, std::uint64_t last);
+  void check_payloads(Lock& lock, Check& check, const std::vector<ArrivedEntry>& entries);
+
   // bucket_background.cc
+  bool send_payload(Lock& lock, PutPayload& to, const std::shared_ptr<const std::string>& payload,
+                    base::Instant deadline);
+  bool is_plausible_at_last(Lock& lock, const DateSample& sample, base::Instant deadline);
   bool put_payload(Lock& lock, const std::shared_ptr<const std::string>& payload, const base::Hash128& hash,
                    base::Instant deadline);
   [[nodiscard]] bool is_fresh(storage::BucketDate payload) const;
@@ -264,9 +273,9 @@ class BucketLogHandle final : public BucketLog {
   mutable std::atomic<std::int64_t> interest_at_;  // nanoseconds of the monotonic clock
   std::atomic<std::int64_t> looked_at_;            // what was published before that is known
   std::atomic<std::int64_t> look_failed_at_;
-  std::atomic<bool> is_asleep_ = false;  // the follower waits without a deadline
+  std::atomic<bool> is_asleep_ = false;         // the follower waits without a deadline
+  std::atomic<std::int64_t> clock_offset_ = 0;  // of clock_, in microseconds
   std::atomic<bool> is_stopped_ = false;
-  std::atomic<std::uint32_t> busy_ = 0;  // looks and appends that are under way
 
   // Guarded by shared_->mutex:
   End end_;
@@ -278,6 +287,7 @@ class BucketLogHandle final : public BucketLog {
   bool corrupt_ = false;
   bool closing_ = false;
   Confirmation confirmation_;
+  bool is_outdated_ = false;  // it: some answer's Date was half the grace after it
   std::optional<Boundary> boundary_;
   BucketClock clock_;
   Turns turns_;
@@ -307,6 +317,7 @@ class BucketLogHandle final : public BucketLog {
   std::uint64_t confirms_begun_ = 0;
   std::uint64_t confirms_done_ = 0;
   std::uint64_t confirm_wanted_ = 0;
+  CallOf<Confirmed> confirming_;   // the one that began last; null: none is under way
   std::size_t lookers_ = 0;        // who waits for either
   std::size_t waiters_ = 0;        // who waits for news
   std::uint64_t width_ = 1;        // slots that are asked for at once
@@ -314,6 +325,7 @@ class BucketLogHandle final : public BucketLog {
   base::Instant retry_at_{};
   base::Instant poll_at_{};
   base::Duration poll_pause_{};
+  base::Duration get_patience_ = kRequestPatience;  // longer for whom it was too short
   storage::BackOff follow_back_off_;
   std::uint64_t damaged_slot_ = 0;    // it could not be decoded the last time
   std::string damaged_payload_;       // the same
@@ -322,6 +334,7 @@ class BucketLogHandle final : public BucketLog {
   std::vector<std::string> to_say_;
 
   // The owner's appends.
+  ArrivedEntry deciding_;  // of the attempt that is under way
   std::uint64_t sequence_ = 0;
   std::uint64_t undecided_slot_ = 0;   // an attempt at this slot was given up, and may be there
   std::uint64_t turn_taken_ = 0;       // the slot for which it was waited already
@@ -358,7 +371,6 @@ inline constexpr base::Duration kSendAgainAfter = std::chrono::seconds(2);  // o
 inline constexpr std::size_t kDeliveriesMax = 4;                            // under way at once
 inline constexpr std::uint64_t kHedgeBytesMax = 128 << 10;
 inline constexpr std::size_t kIdentitiesMax = 64;
-inline constexpr std::uint64_t kArrivedBytesMax = 128ULL << 20;  // not read yet: beyond it, open anew instead
 inline constexpr std::uint64_t kTailEvery = 16;
 inline constexpr std::size_t kStartsMax = 4096;  // segments that a checkpoint may still ask for
 inline constexpr int kRechecksMax = 4;
@@ -408,7 +420,7 @@ BucketLogHandle::CallOf<Result> BucketLogHandle::call(Lock& lock, storage::Urgen
 
 template <class Result>
 void BucketLogHandle::note_date_of(const Call<Result>& call) {
-  if (call.result.date.has_value()) clock_.add({*call.result.date, call.sent, call.answered});
+  if (call.result.date.has_value()) note_date({*call.result.date, call.sent, call.answered});
 }
 
 }  // namespace ingot::log

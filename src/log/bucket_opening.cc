@@ -152,11 +152,12 @@ class Opener {
     Confirmed confirmed;
     std::vector<std::vector<DateSample>> dates(kOpeningSlots);
     opening_.slots.resize(kOpeningSlots);
+    opening_.asked = base::now();
     {
-      RequestGroup group(pool_, Urgency::prompt);
-      const auto get = [this](std::string key, Asked& into) {
+      const auto get = [this](const std::string& key, Asked& into) {
         into.got = get_decided(bucket_, key, kObjectPatience, deadline_, into.dates);
       };
+      RequestGroup group(pool_, Urgency::prompt);  // ends first: its requests use what is above
       if (newest_.checkpoint.has_value()) {
         group.start([&, key = checkpoint_key(*newest_.checkpoint)] { get(key, checkpoint); });
       }

@@ -53,6 +53,7 @@ struct BucketOpening {
   std::string tail;                  // the newest tail object; empty: none
   std::vector<std::string> tails;    // keys of all
   std::vector<Slot> slots;           // behind the tail, or from the replay's start on
+  base::Instant asked{};             // before any of them was
   std::vector<DateSample> dates;
 };
 

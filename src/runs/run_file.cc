@@ -16,6 +16,9 @@ namespace ingot::runs {
 
 namespace {
 
+// Of what one read may as well bring: 256 KiB over a network.
+constexpr std::uint64_t kSmallRunPart = 16;
+
 std::uint64_t key_head(std::string_view rest) {
   char bytes[8] = {};
   std::memcpy(bytes, rest.data(), std::min<std::size_t>(rest.size(), sizeof bytes));
@@ -148,10 +151,13 @@ const Meta* Run::Implementation::open(Io io) {
          "\", can't be read");
     return nullptr;
   }
-  // The whole index region if one read brings it; else its partitions are read when they are needed.
+  // The whole index region if one read brings it, else its partitions are read when they are needed; and all of a run
+  // that is small.
   const std::uint64_t index_end = place.meta.offset + place.meta.stored_bytes;
-  const bool at_once = place.begin != 0 && index_end - place.begin <= reading->worthwhile_bytes();
-  const std::uint64_t begin = at_once ? place.begin : place.meta.offset;
+  const std::uint64_t at_once = reading->worthwhile_bytes();
+  std::uint64_t begin = place.meta.offset;
+  if (place.begin != 0 && index_end - place.begin <= at_once) begin = place.begin;
+  if (index_end <= at_once / kSmallRunPart) begin = 0;
   reading->will_read(begin, index_end - begin, storage::Reading::again);
   std::string raw;
   if (!read_block(place.meta, kMetaBytesMax, raw, [&] { return all_keys(); })) return nullptr;

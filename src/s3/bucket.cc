@@ -1,6 +1,7 @@
 #include "s3/bucket.h"
 
 #include <cassert>
+#include <new>
 #include <utility>
 
 #include "base/testing.h"
@@ -155,8 +156,16 @@ S3Bucket::Reply S3Bucket::send(Verb verb, const Call& call) {
   return reply;
 }
 
-template <class Result>
-Result S3Bucket::counted(Result result) {
+template <class Try>
+auto S3Bucket::settled(Try&& attempt) -> decltype(attempt()) {
+  decltype(attempt()) result;
+  try {
+    result = attempt();
+  } catch (const std::bad_alloc&) {
+    result = {};
+    result.outcome = Outcome::unanswered;
+    result.why = "out of memory";
+  }
   if (result.outcome == Outcome::failed || result.outcome == Outcome::unanswered) ++undecided_;
   if (result.outcome == Outcome::throttled) ++throttled_;
   return result;
@@ -164,6 +173,47 @@ Result S3Bucket::counted(Result result) {
 
 storage::Answer S3Bucket::put(std::string_view key, std::string_view bytes, storage::PutMode mode,
                               std::optional<storage::BucketDate> signed_at, base::Instant deadline) {
+  return settled([&] { return try_put(key, bytes, mode, signed_at, deadline); });
+}
+
+storage::Got S3Bucket::get(std::string_view key, storage::ByteRange range, base::Instant deadline) {
+  return settled([&] { return try_get(key, range, deadline); });
+}
+
+storage::Listing S3Bucket::list(std::string_view prefix, std::string_view continuation, base::Instant deadline) {
+  return settled([&] { return try_list(prefix, continuation, deadline); });
+}
+
+storage::Answer S3Bucket::remove(std::string_view key, base::Instant deadline) {
+  return settled([&] { return try_delete(Verb::remove, key, {}, deadline); });
+}
+
+storage::Upload S3Bucket::begin_upload(std::string_view key, base::Instant deadline) {
+  return settled([&] { return try_begin(key, deadline); });
+}
+
+storage::Part S3Bucket::put_part(std::string_view key, std::string_view id, std::uint32_t number,
+                                 std::string_view bytes, base::Instant deadline) {
+  return settled([&] { return try_part(key, id, number, bytes, deadline); });
+}
+
+storage::Answer S3Bucket::finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                                        base::Instant deadline) {
+  return settled([&] { return try_finish(key, id, tags, deadline); });
+}
+
+storage::Answer S3Bucket::abort_upload(std::string_view key, std::string_view id, base::Instant deadline) {
+  assert(!id.empty());
+  return settled([&] { return try_delete(Verb::abort_upload, key, {{"uploadId", std::string(id)}}, deadline); });
+}
+
+storage::OpenUploads S3Bucket::list_uploads(std::string_view prefix, std::string_view continuation,
+                                            base::Instant deadline) {
+  return settled([&] { return try_list_uploads(prefix, continuation, deadline); });
+}
+
+storage::Answer S3Bucket::try_put(std::string_view key, std::string_view bytes, storage::PutMode mode,
+                                  std::optional<storage::BucketDate> signed_at, base::Instant deadline) {
   assert(!key.empty() && key.size() <= storage::kObjectKeyBytesMax);
   const bool creates = mode == storage::PutMode::create;
   Call call;
@@ -173,10 +223,10 @@ storage::Answer S3Bucket::put(std::string_view key, std::string_view bytes, stor
   call.signed_at = signed_at;
   call.deadline = deadline;
   if (creates) call.headers.push_back({"if-none-match", "*"});  // signed: nobody on the way can take it off
-  return counted(send(creates ? Verb::create : Verb::replace, call).answer);
+  return send(creates ? Verb::create : Verb::replace, call).answer;
 }
 
-storage::Got S3Bucket::get(std::string_view key, storage::ByteRange range, base::Instant deadline) {
+storage::Got S3Bucket::try_get(std::string_view key, storage::ByteRange range, base::Instant deadline) {
   assert(!key.empty() && range.bytes > 0);
   Call call;
   call.key = full_key(key);
@@ -185,7 +235,7 @@ storage::Got S3Bucket::get(std::string_view key, storage::ByteRange range, base:
   if (!is_whole(range)) call.headers.push_back({"range", range_header(range)});
   Reply reply = send(Verb::get, call);
   auto got = from<storage::Got>(std::move(reply.answer));
-  if (got.outcome != Outcome::done || reply.http.status == 416) return counted(std::move(got));
+  if (got.outcome != Outcome::done || reply.http.status == 416) return got;
   if (reply.http.status == 206 && !is_whole(range)) {
     take_part(got, reply.http, range);
   } else if (reply.http.status == 200) {
@@ -193,10 +243,10 @@ storage::Got S3Bucket::get(std::string_view key, storage::ByteRange range, base:
   } else {
     fail(got, reply.http, "that is no answer to this request");
   }
-  return counted(std::move(got));
+  return got;
 }
 
-storage::Listing S3Bucket::list(std::string_view prefix, std::string_view continuation, base::Instant deadline) {
+storage::Listing S3Bucket::try_list(std::string_view prefix, std::string_view continuation, base::Instant deadline) {
   Call call;
   call.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", full_key(prefix)}};
   if (!continuation.empty()) call.query.emplace_back("continuation-token", continuation);
@@ -204,33 +254,34 @@ storage::Listing S3Bucket::list(std::string_view prefix, std::string_view contin
   call.deadline = deadline;
   Reply reply = send(Verb::list, call);
   auto listing = from<storage::Listing>(std::move(reply.answer));
-  if (listing.outcome != Outcome::done) return counted(std::move(listing));
+  if (listing.outcome != Outcome::done) return listing;
 
   std::optional<ListPage> page = parse_list(reply.http.body);
   if (!page) {
     fail(listing, reply.http, "its body is no listing");
-    return counted(std::move(listing));
+    return listing;
   }
   for (storage::ListedObject& object : page->objects) {
     if (make_relative(object.key, prefix)) continue;
     fail(listing, reply.http, "it lists what is not under the prefix");
-    return counted(std::move(listing));
+    return listing;
   }
   listing.objects = std::move(page->objects);
   listing.continuation = std::move(page->continuation);
-  return counted(std::move(listing));
+  return listing;
 }
 
-storage::Answer S3Bucket::remove(std::string_view key, base::Instant deadline) {
+storage::Answer S3Bucket::try_delete(Verb verb, std::string_view key, Query query, base::Instant deadline) {
   assert(!key.empty());
   Call call;
   call.method = "DELETE";
   call.key = full_key(key);
+  call.query = std::move(query);
   call.deadline = deadline;
-  return counted(send(Verb::remove, call).answer);
+  return send(verb, call).answer;
 }
 
-storage::Upload S3Bucket::begin_upload(std::string_view key, base::Instant deadline) {
+storage::Upload S3Bucket::try_begin(std::string_view key, base::Instant deadline) {
   assert(!key.empty() && key.size() <= storage::kObjectKeyBytesMax);
   Call call;
   call.method = "POST";
@@ -239,17 +290,17 @@ storage::Upload S3Bucket::begin_upload(std::string_view key, base::Instant deadl
   call.deadline = deadline;
   Reply reply = send(Verb::begin_upload, call);
   auto upload = from<storage::Upload>(std::move(reply.answer));
-  if (upload.outcome != Outcome::done) return counted(std::move(upload));
+  if (upload.outcome != Outcome::done) return upload;
   std::optional<std::string> id = parse_upload_id(reply.http.body);
   if (id) {
     upload.id = *std::move(id);
   } else {
     fail(upload, reply.http, "its body has no UploadId");
   }
-  return counted(std::move(upload));
+  return upload;
 }
 
-storage::Part S3Bucket::put_part(std::string_view key, std::string_view id, std::uint32_t number,
+storage::Part S3Bucket::try_part(std::string_view key, std::string_view id, std::uint32_t number,
                                  std::string_view bytes, base::Instant deadline) {
   assert(!key.empty() && !id.empty() && number > 0);
   Call call;
@@ -260,14 +311,14 @@ storage::Part S3Bucket::put_part(std::string_view key, std::string_view id, std:
   call.deadline = deadline;
   Reply reply = send(Verb::put_part, call);
   auto part = from<storage::Part>(std::move(reply.answer));
-  if (part.outcome != Outcome::done) return counted(std::move(part));
+  if (part.outcome != Outcome::done) return part;
   part.tag = reply.http.header("etag");
   if (part.tag.empty()) fail(part, reply.http, "it has no ETag");
-  return counted(std::move(part));
+  return part;
 }
 
-storage::Answer S3Bucket::finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
-                                        base::Instant deadline) {
+storage::Answer S3Bucket::try_finish(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                                     base::Instant deadline) {
   assert(!key.empty() && !id.empty() && !tags.empty());
   const std::string body = completion(tags);
   Call call;
@@ -279,7 +330,7 @@ storage::Answer S3Bucket::finish_upload(std::string_view key, std::string_view i
   call.deadline = deadline;
   Reply reply = send(Verb::finish_upload, call);
   storage::Answer& answer = reply.answer;
-  if (answer.outcome != Outcome::done || is_completion(reply.http.body)) return counted(std::move(answer));
+  if (answer.outcome != Outcome::done || is_completion(reply.http.body)) return answer;
 
   // The status goes out before S3 has put the parts together, and then the body says how that ended.
   base::probe("s3: an upload's end is in its body");
@@ -291,21 +342,11 @@ storage::Answer S3Bucket::finish_upload(std::string_view key, std::string_view i
   }
   answer.why = error.code.empty() ? "200, but its body does not say how it ended"
                                   : "200, and then " + error.code + ": " + error.message;
-  return counted(std::move(answer));
+  return answer;
 }
 
-storage::Answer S3Bucket::abort_upload(std::string_view key, std::string_view id, base::Instant deadline) {
-  assert(!key.empty() && !id.empty());
-  Call call;
-  call.method = "DELETE";
-  call.key = full_key(key);
-  call.query = {{"uploadId", std::string(id)}};
-  call.deadline = deadline;
-  return counted(send(Verb::abort_upload, call).answer);
-}
-
-storage::OpenUploads S3Bucket::list_uploads(std::string_view prefix, std::string_view continuation,
-                                            base::Instant deadline) {
+storage::OpenUploads S3Bucket::try_list_uploads(std::string_view prefix, std::string_view continuation,
+                                                base::Instant deadline) {
   Call call;
   call.query = {{"uploads", ""}, {"encoding-type", "url"}, {"prefix", full_key(prefix)}};
   add_markers(call.query, continuation);
@@ -313,21 +354,21 @@ storage::OpenUploads S3Bucket::list_uploads(std::string_view prefix, std::string
   call.deadline = deadline;
   Reply reply = send(Verb::list_uploads, call);
   auto uploads = from<storage::OpenUploads>(std::move(reply.answer));
-  if (uploads.outcome != Outcome::done) return counted(std::move(uploads));
+  if (uploads.outcome != Outcome::done) return uploads;
 
   std::optional<UploadsPage> page = parse_uploads(reply.http.body);
   if (!page) {
     fail(uploads, reply.http, "its body is no list of uploads");
-    return counted(std::move(uploads));
+    return uploads;
   }
   for (storage::OpenUpload& upload : page->uploads) {
     if (make_relative(upload.key, prefix)) continue;
     fail(uploads, reply.http, "it lists what is not under the prefix");
-    return counted(std::move(uploads));
+    return uploads;
   }
   uploads.uploads = std::move(page->uploads);
   if (!page->is_last) uploads.continuation = join_markers(*page);
-  return counted(std::move(uploads));
+  return uploads;
 }
 
 storage::BucketCounts S3Bucket::counts() const {

@@ -40,9 +40,21 @@ class S3Bucket final : public storage::Bucket {
     HttpAnswer http;
   };
   Reply send(Verb verb, const Call& call);
-  // Counts how it ended, at last.
-  template <class Result>
-  Result counted(Result result);
+  // Runs a verb, and counts how it ended. For want of memory it may have ended anyhow.
+  template <class Try>
+  auto settled(Try&& attempt) -> decltype(attempt());
+
+  storage::Answer try_put(std::string_view key, std::string_view bytes, storage::PutMode mode,
+                          std::optional<storage::BucketDate> signed_at, base::Instant deadline);
+  storage::Got try_get(std::string_view key, storage::ByteRange range, base::Instant deadline);
+  storage::Listing try_list(std::string_view prefix, std::string_view continuation, base::Instant deadline);
+  storage::Upload try_begin(std::string_view key, base::Instant deadline);
+  storage::Part try_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                         base::Instant deadline);
+  storage::Answer try_finish(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                             base::Instant deadline);
+  storage::Answer try_delete(Verb verb, std::string_view key, Query query, base::Instant deadline);
+  storage::OpenUploads try_list_uploads(std::string_view prefix, std::string_view continuation, base::Instant deadline);
 
   const Location location_;
   const std::string key_prefix_;

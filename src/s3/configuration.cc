@@ -1,5 +1,6 @@
 #include "s3/configuration.h"
 
+#include <initializer_list>
 #include <utility>
 
 #include "ingot/error.h"
@@ -54,6 +55,24 @@ class SettingsFinder {
   const Profile& profile_;
 };
 
+// The first that has a value.
+std::string first_of(const Environment& environment, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    std::string value = variable(environment, name);
+    if (!value.empty()) return value;
+  }
+  return {};
+}
+
+// $HTTP_PROXY is left out by libcurl too: a CGI program's client could set it.
+Transport transport_of(const Environment& environment) {
+  Transport transport;
+  transport.http_proxy = first_of(environment, {"http_proxy", "all_proxy", "ALL_PROXY"});
+  transport.https_proxy = first_of(environment, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  transport.no_proxy = first_of(environment, {"no_proxy", "NO_PROXY"});
+  return transport;
+}
+
 }  // namespace
 
 Configuration configure(Environment environment) {
@@ -73,7 +92,8 @@ Configuration configure(Environment environment) {
   configuration.sts_endpoint = settings.endpoint("STS");
   configuration.aws.fips = is_true(settings.either("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint").value);
   configuration.aws.dual_stack = is_true(settings.either("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint").value);
-  configuration.ca_bundle = settings.either("AWS_CA_BUNDLE", "ca_bundle").value;
+  configuration.transport = transport_of(environment);
+  configuration.transport.ca_bundle = settings.either("AWS_CA_BUNDLE", "ca_bundle").value;
   configuration.environment = std::move(environment);
   return configuration;
 }

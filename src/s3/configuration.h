@@ -6,6 +6,7 @@
 
 #include "s3/endpoint.h"
 #include "s3/environment.h"
+#include "s3/http.h"
 
 namespace ingot::s3 {
 
@@ -15,7 +16,7 @@ struct Configuration {
   std::optional<Endpoint> s3_endpoint;  ///< nothing: AWS's own
   std::optional<Endpoint> sts_endpoint;
   AwsEndpoints aws;
-  std::string ca_bundle;  ///< file of certificates to trust; empty: the system's
+  Transport transport;
 };
 
 /// Reads them, in the order that all S3 tools have:
@@ -23,6 +24,7 @@ struct Configuration {
 ///   endpoint   $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, the profile's `services` section (s3: endpoint_url), the
 ///              profile's `endpoint_url`; unless $AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, or the profile's
 ///              `ignore_configured_endpoint_urls`, is true. STS: the same with …_STS
+///   proxies    $http_proxy, $https_proxy, $all_proxy, $no_proxy, as libcurl has them (also in capitals, but the first)
 ///   more       $AWS_CA_BUNDLE (`ca_bundle`), $AWS_USE_FIPS_ENDPOINT, $AWS_USE_DUALSTACK_ENDPOINT (`use_…`)
 ///   throws     Error invalid_argument, if one can't be right
 Configuration configure(Environment environment);

@@ -1,14 +1,12 @@
 #include "s3/http.h"
 
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cassert>
-#include <cctype>
-#include <cstring>
+#include <cerrno>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -109,8 +107,7 @@ class HeaderList {
 // One request on one connection.
 class Transfer {
  public:
-  Transfer(CURL* handle, const HttpRequest& request, const std::string& ca_bundle)
-      : handle_(handle), request_(request) {
+  Transfer(CURL* handle, const HttpRequest& request, const Transport& transport) : handle_(handle), request_(request) {
     set(CURLOPT_ERRORBUFFER, error_.data());
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_NOPROGRESS, 1L);
@@ -128,8 +125,10 @@ class Transfer {
     set(CURLOPT_USERAGENT, "ingot/" INGOT_VERSION_STRING);
     set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     set(CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name server beyond the deadline
-    if (!ca_bundle.empty()) set(CURLOPT_CAINFO, ca_bundle.c_str());
-    if (request.proxy == Proxy::none) set(CURLOPT_PROXY, "");
+    if (!transport.ca_bundle.empty()) set(CURLOPT_CAINFO, transport.ca_bundle.c_str());
+    const std::string& proxy = request.url.starts_with("https:") ? transport.https_proxy : transport.http_proxy;
+    set(CURLOPT_PROXY, request.proxy == Proxy::none ? "" : proxy.c_str());
+    set(CURLOPT_NOPROXY, transport.no_proxy.c_str());
     set_request();
     set(CURLOPT_PREREQFUNCTION, will_send);
     set(CURLOPT_PREREQDATA, this);
@@ -261,7 +260,8 @@ class Transfer {
   }
 
   void finish(CURLcode code) {
-    if (code == CURLE_OK && head_is_whole_ && (!is_good() || is_framed())) {
+    const bool is_final = head_is_whole_ && status() >= 200;  // not the end of the connection after a 100
+    if (code == CURLE_OK && is_final && (!is_good() || is_framed())) {
       answer_.kind = HttpAnswer::Kind::answered;
       answer_.status = status();
       return;
@@ -269,7 +269,7 @@ class Transfer {
     answer_.kind = answer_.sendings == 0 ? HttpAnswer::Kind::unsent : HttpAnswer::Kind::unanswered;
     answer_.body.clear();
     if (code == CURLE_OK) {
-      answer_.error = head_is_whole_ ? "the answer does not say how long it is" : "the answer's head was cut short";
+      answer_.error = is_final ? "the answer does not say how long it is" : "the answer's head was cut short";
     } else if (too_long_) {
       answer_.error = "the answer is longer than " + std::to_string(request_.answer_bytes_max) + " bytes";
     } else {
@@ -295,8 +295,9 @@ std::string_view HttpAnswer::header(std::string_view name) const {
   return {};
 }
 
-HttpClient::HttpClient(std::string ca_bundle)
-    : ca_bundle_(std::move(ca_bundle)), generation_(base::fork_generation()) {}
+HttpClient::HttpClient(Transport transport) : transport_(std::move(transport)), generation_(base::fork_generation()) {
+  idle_.reserve(kIdleConnectionsMax);
+}
 
 HttpClient::~HttpClient() {
   if (base::fork_generation() != generation_) return;  // closing would say good-bye over the parent's connections
@@ -316,7 +317,7 @@ HttpAnswer HttpClient::perform(const HttpRequest& request) {
     return none;
   }
   try {
-    HttpAnswer answer = Transfer(connection, request, ca_bundle_).run();
+    HttpAnswer answer = Transfer(connection, request, transport_).run();
     // What did not end in an answer has no connection to be kept, and libcurl leaves such a handle half prepared.
     if (answer.kind == HttpAnswer::Kind::answered) {
       give_back(connection);
@@ -343,18 +344,26 @@ void* HttpClient::take_connection() {
 }
 
 void HttpClient::give_back(void* connection) {
-  std::vector<void*> closing;
+  void* surplus = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    const base::Instant now = base::now();
-    idle_.push_back({connection, now});
-    // The first are the longest idle.
-    while (idle_.size() > kIdleConnectionsMax || now - idle_.front().since >= kIdleMax) {
-      closing.push_back(idle_.front().connection);
-      idle_.erase(idle_.begin());
-    }
+    if (idle_.size() == kIdleConnectionsMax) surplus = take_first();
+    idle_.push_back({connection, base::now()});  // there is room
   }
-  for (void* handle : closing) close_connection(handle);
+  if (surplus != nullptr) close_connection(surplus);
+  while (void* old = take_old()) close_connection(old);
+}
+
+void* HttpClient::take_old() {
+  const std::lock_guard lock(mutex_);
+  const bool is_old = !idle_.empty() && base::now() - idle_.front().since >= kIdleMax;
+  return is_old ? take_first() : nullptr;
+}
+
+void* HttpClient::take_first() {
+  void* connection = idle_.front().connection;
+  idle_.erase(idle_.begin());
+  return connection;
 }
 
 }  // namespace ingot::s3

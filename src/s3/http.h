@@ -30,10 +30,16 @@ inline constexpr std::chrono::seconds kIdleMax{20};
 /// Of an answer that says no, what goes beyond is not kept.
 inline constexpr std::size_t kErrorBytesMax = 64 << 10;
 
-enum class Proxy {
-  by_environment,  ///< as libcurl has it: $https_proxy, $no_proxy, …
-  none,
+/// How connections are made. libcurl's own look at the environment is not used: it would race with an application that
+/// sets variables.
+struct Transport {
+  std::string ca_bundle{};  ///< file of certificates to trust; empty: the system's
+  std::string http_proxy{};
+  std::string https_proxy{};
+  std::string no_proxy{};  ///< hosts that are asked directly
 };
+
+enum class Proxy { as_set, none };
 
 struct HttpRequest {
   const char* method = "GET";  ///< "GET", "PUT", "POST", "DELETE": the middle two have a body, even if it is empty
@@ -43,7 +49,7 @@ struct HttpRequest {
   std::size_t answer_bytes_max = 1 << 20;  ///< of a body that comes with a 2xx: more is `unanswered`
   base::Instant deadline{};
   base::Duration connect_max = kConnectMax;
-  Proxy proxy = Proxy::by_environment;
+  Proxy proxy = Proxy::as_set;
 };
 
 struct HttpAnswer {
@@ -71,8 +77,7 @@ struct HttpAnswer {
 /// connections are left alone.
 class HttpClient {
  public:
-  /// `ca_bundle`: file of certificates to trust; empty: the system's.
-  explicit HttpClient(std::string ca_bundle);
+  explicit HttpClient(Transport transport);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -87,11 +92,13 @@ class HttpClient {
   };
   void* take_connection();
   void give_back(void* connection);
+  void* take_old();    // null: none has been idle for so long
+  void* take_first();  // holding mutex_
 
-  const std::string ca_bundle_;
+  const Transport transport_;
   const std::uint32_t generation_;  // of forks
   base::Mutex mutex_;
-  std::vector<Idle> idle_;  // the last used last
+  std::vector<Idle> idle_;  // the last used last; has room for kIdleConnectionsMax
 };
 
 }  // namespace ingot::s3

@@ -17,6 +17,7 @@
 //            answer, goes out again over a new one (http.h). Where that leaves it open whether the first one was
 //            carried out, the outcome is `unanswered`. Sending again changes nothing for a put of an object that is
 //            made once: it `exists` then. begin_upload may leave an upload that nobody knows: list_uploads has it.
+// Memory     where there is none, a call is `unanswered`.
 // Threads    no thread of its own (libcurl has one while it resolves a name). The destructor must not run while a call
 //            does. In a fork's child all calls are `unsent`, and the parent's connections stay whole.
 #pragma once

@@ -48,7 +48,7 @@ Configuration checked_configuration(const Location& location, Configuration conf
 Sender::Sender(Location location, Configuration configuration)
     : location_(std::move(location)),
       configuration_(checked_configuration(location_, std::move(configuration))),
-      http_(configuration_.ca_bundle),
+      http_(configuration_.transport),
       credentials_([this](base::Instant deadline) { return load_credentials(configuration_, http_, deadline); }, clock_,
                    kRenewBefore),
       session_([this](base::Instant deadline) { return create_session(deadline); }, clock_, kRenewSessionBefore),

@@ -134,8 +134,8 @@ IoError FilesOfBucket::open(std::string_view path, OpenMode mode, std::unique_pt
       file = std::make_unique<ObjectFile>(pieces_, pieces_.object(path));
       return {};
     case OpenMode::create:
-      file = make_upload({bucket_, tasks_, stop_, cache_, options_.store_id, options_.upload_patience}, path,
-                         [this, name = std::string(path)](const Written& written) { remember(name, written); });
+      file = make_upload({bucket_, tasks_, stop_, cache_, options_.store_id, options_.upload_patience, options_.clock},
+                         path, [this, name = std::string(path)](const Written& written) { remember(name, written); });
       return {};
     case OpenMode::read_write:
       break;

@@ -66,6 +66,9 @@ class BucketFiles : public Directory {
     base::Duration patience = std::chrono::seconds(30);
     /// How long one part, or the end of an upload, may take: nobody waits for a flush or a merge at the keyboard.
     base::Duration upload_patience = std::chrono::minutes(5);
+    /// The time that the store goes by: what a file is begun at. May be null, or say nothing: then the Date of an
+    /// answer has to do, less what passed on this machine since it was asked for.
+    std::function<std::optional<BucketDate>()> clock{};
   };
 
   struct Counts {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kChunk = DiskCache::kChunkBytes;
 constexpr std::uint64_t kUnknown = ~0ULL;
+constexpr std::uint64_t kOffsetMax = 1ULL << 50;  // no object is that large, and sums of two do not overflow
 // Of one object. A run has one reader in order for each merge or export, and each announces one piece.
 constexpr std::size_t kHintsMax = 16;
 // Whoever announced a piece and has not read it by now won't.
@@ -57,6 +58,8 @@ class BucketPieces::Object {
 
 struct BucketPieces::Piece {
   enum class State : std::uint8_t { queued, running, done };
+
+  Piece(std::shared_ptr<Object> of, Range where, Reading reading) : object(std::move(of)), range(where), how(reading) {}
 
   const std::shared_ptr<Object> object;
   const Range range;
@@ -108,7 +111,7 @@ IoError BucketPieces::read(const std::shared_ptr<Object>& object, std::uint64_t 
   bool fetched = false;
   const base::Instant deadline = base::deadline_after(base::now(), patience_);
   IoError error;
-  while (got < out.size()) {
+  while (got < out.size() && offset < kOffsetMax) {
     const std::uint64_t at = offset + got;
     if (at >= object->bytes.load(std::memory_order_relaxed)) break;
     PiecePointer piece;
@@ -196,7 +199,7 @@ IoError BucketPieces::size(Object& object, std::uint64_t& bytes) {
 
 void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_t offset, std::uint64_t bytes,
                              Reading how) {
-  if (bytes == 0) return;
+  if (bytes == 0 || bytes > kOffsetMax || offset > kOffsetMax) return;
   std::vector<PiecePointer> made;
   {
     const Lock lock(mutex_);
@@ -318,6 +321,7 @@ BucketPieces::PiecePointer BucketPieces::find_or_make(const std::shared_ptr<Obje
     }
     const std::uint64_t known = object->bytes.load(std::memory_order_relaxed);
     if (known != kUnknown) range.end = std::min(range.end, round_up(known, kChunk));
+    range.end = std::max(range.end, round_down(at, kChunk) + kChunk);  // it may have become known just now
     made = make_pieces(object, range, how);
     ours = find(*object, at);
     assert(ours != nullptr);

@@ -25,7 +25,11 @@ static_assert(kPartBytes % DiskCache::kChunkBytes == 0, "parts of the disk cache
 
 // A date that is not later than the one which the bucket gave to what it made, by the date of its answer and how long
 // ago the first of the requests that may have made it was sent.
-std::optional<BucketDate> date_before(const Answer& answer, base::Instant sent) {
+// A time before `answer` was asked for, which was known then (`known`) if that can be had: a machine that stood still
+// meanwhile measures no time.
+std::optional<BucketDate> date_before(const std::optional<BucketDate>& known, const Answer& answer,
+                                      base::Instant sent) {
+  if (known.has_value()) return known;
   if (!answer.date.has_value()) return std::nullopt;
   return *answer.date - std::chrono::ceil<std::chrono::seconds>(base::now() - sent) - std::chrono::seconds(1);
 }
@@ -36,6 +40,8 @@ struct Upload {
       : place(std::move(where)),
         key(std::move(its_key)),
         cached(place.cache == nullptr ? nullptr : place.cache->object(place.store_id, key)) {}
+
+  [[nodiscard]] std::optional<BucketDate> known_time() const { return place.clock ? place.clock() : std::nullopt; }
 
   const UploadPlace place;
   const std::string key;
@@ -195,7 +201,10 @@ UploadFile::~UploadFile() {
   // An end that was not answered may still come: then there is nothing to abort, and else it comes to nothing.
   if (!upload.id.empty()) {
     base::probe("bucket files: an upload was given up");
-    if (is_idle) upload.place.tasks.start(Urgency::bulk, [kept = upload_] { kept->abort(); });
+    try {
+      if (is_idle) upload.place.tasks.start(Urgency::bulk, [kept = upload_] { kept->abort(); });
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): whoever sweeps will find it
+    }
   }
   ended_(written_);
 }
@@ -229,13 +238,14 @@ IoError UploadFile::put_whole() {
   Upload& upload = *upload_;
   Retry again = upload.retry();
   const base::Instant sent = base::now();
+  const std::optional<BucketDate> known = upload.known_time();
   for (;;) {
     if (const IoError stopped = upload.stopped()) return stopped;
     const Answer answer =
         upload.place.bucket.put(upload.key, buffer_, PutMode::replace, {}, again.try_until(buffer_.size()));
     const bool is_silent = answer.outcome == Outcome::unanswered && base::broken(base::Break::upload_trust_silence);
     if (answer.outcome == Outcome::done || is_silent) {
-      written_.begun = date_before(answer, sent);
+      written_.begun = date_before(known, answer, sent);
       upload.keep_in_cache(0, buffer_);
       buffer_ = {};
       return {};
@@ -251,10 +261,11 @@ IoError UploadFile::begin() {
   for (;;) {
     if (const IoError stopped = upload.stopped()) return stopped;
     const base::Instant sent = base::now();
+    const std::optional<BucketDate> known = upload.known_time();
     const storage::Upload begun = upload.place.bucket.begin_upload(upload.key, again.try_until(0));
     if (begun.outcome == Outcome::done) {
       upload.id = begun.id;
-      written_.begun = date_before(begun, sent);
+      written_.begun = date_before(known, begun, sent);
       return {};
     }
     if (!again.again(begun)) return again.error();

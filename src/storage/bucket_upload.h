@@ -40,7 +40,8 @@ struct UploadPlace {
   StopSign& stop;
   DiskCache* cache;  // may be null
   std::string store_id;
-  base::Duration patience;  // of a part, and of the end
+  base::Duration patience;                           // of a part, and of the end
+  std::function<std::optional<BucketDate>()> clock;  // may be null
 };
 
 // `ended`: called once, when it was finished, or is destroyed without.

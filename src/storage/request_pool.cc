@@ -16,84 +16,84 @@ constexpr base::Duration kIdleMax = std::chrono::seconds(20);
 RequestPool::RequestPool(std::size_t threads_max)
     : threads_max_(std::max<std::size_t>(threads_max, 2)),
       bulk_max_(threads_max_ - std::max<std::size_t>(threads_max_ / 4, 1)),
-      fork_generation_(base::fork_generation()),
-      workers_(std::make_unique<std::list<Worker>>()) {}
+      fork_generation_(base::fork_generation()) {}
 
 RequestPool::~RequestPool() {
   if (is_child()) {  // the threads are the parent's
-    (void)workers_.release();
+    (void)state_.release();
     return;
   }
   {
-    const Lock lock(mutex_);
-    closing_ = true;
-    changed_.notify_all();
+    const Lock lock(state_->mutex);
+    state_->closing = true;
+    state_->changed.notify_all();
   }
-  workers_.reset();  // joins: outside of the mutex, which they need to end
+  state_->workers.clear();  // joins: outside of the mutex, which they need to end
 }
 
 bool RequestPool::start(Urgency urgency, std::function<void()> request) {
   if (is_child()) return false;
-  Lock lock(mutex_);
-  (urgency == Urgency::prompt ? prompt_ : bulk_).push_back(std::move(request));
-  const std::size_t bulk = std::min(bulk_.size(), bulk_max_ - bulk_running_);
-  if (prompt_.size() + bulk > idle_ && alive_ < threads_max_ && !add_thread() && alive_ == 0) {
+  Lock lock(state_->mutex);
+  (urgency == Urgency::prompt ? state_->prompt : state_->bulk).push_back(std::move(request));
+  const std::size_t bulk = std::min(state_->bulk.size(), bulk_max_ - state_->bulk_running);
+  if (state_->prompt.size() + bulk > state_->idle && state_->alive < threads_max_ && !add_thread() &&
+      state_->alive == 0) {
     base::probe("requests: no thread can be had");
     run_one(lock);
   }
-  changed_.notify_one();
+  state_->changed.notify_one();
   return true;
 }
 
 std::size_t RequestPool::threads() const {
-  const Lock lock(mutex_);
-  return alive_;
+  const Lock lock(state_->mutex);
+  return state_->alive;
 }
 
 // The mutex is held. Those that have ended need it no more.
 bool RequestPool::add_thread() {
-  std::erase_if(*workers_, [](const Worker& worker) { return worker.ended; });
+  std::erase_if(state_->workers, [](const Worker& worker) { return worker.ended; });
   try {
-    Worker& worker = workers_->emplace_back();
+    Worker& worker = state_->workers.emplace_back();
     try {
       worker.thread = base::Thread("ingot-request", [this, &worker] { work(worker); });
     } catch (...) {
-      workers_->pop_back();
+      state_->workers.pop_back();
       throw;
     }
   } catch (const std::exception&) {
     return false;
   }
-  ++alive_;
+  ++state_->alive;
   return true;
 }
 
 void RequestPool::work(Worker& self) {
-  Lock lock(mutex_);
+  Lock lock(state_->mutex);
   base::Instant until = base::now() + kIdleMax;
-  while (!closing_) {
+  while (!state_->closing) {
     if (has_work()) {
       run_one(lock);
       until = base::now() + kIdleMax;
       continue;
     }
     if (base::now() >= until) break;
-    ++idle_;
-    (void)changed_.wait_until(lock, until);
-    --idle_;
+    ++state_->idle;
+    (void)state_->changed.wait_until(lock, until);
+    --state_->idle;
   }
-  --alive_;
+  --state_->alive;
   self.ended = true;
 }
 
 // There is work; the mutex is held, and is let go meanwhile.
 void RequestPool::run_one(Lock& lock) {
-  const bool is_bulk = prompt_.empty();
-  std::deque<std::function<void()>>& queue = is_bulk ? bulk_ : prompt_;
+  const bool is_bulk = state_->prompt.empty();
+  std::deque<std::function<void()>>& queue = is_bulk ? state_->bulk : state_->prompt;
   {
     const std::function<void()> request = std::move(queue.front());
     queue.pop_front();
-    if (is_bulk) ++bulk_running_;
+    if (is_bulk) ++state_->bulk_running;
     lock.unlock();
     try {
       request();
@@ -101,7 +101,7 @@ void RequestPool::run_one(Lock& lock) {
     }
   }
   lock.lock();
-  if (is_bulk) --bulk_running_;
+  if (is_bulk) --state_->bulk_running;
 }
 
 void RequestGroup::start(std::function<void()> request) {

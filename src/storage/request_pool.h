@@ -48,10 +48,23 @@ class RequestPool {
     base::Thread thread;
     bool ended = false;
   };
+  // A fork's child leaves it as it is: a thread that is not there may have held the mutex, and waits for the condition.
+  struct State {
+    base::Mutex mutex;
+    base::ConditionVariable changed;
+    std::deque<std::function<void()>> prompt;
+    std::deque<std::function<void()>> bulk;
+    std::list<Worker> workers;
+    std::size_t alive = 0;
+    std::size_t idle = 0;
+    std::size_t bulk_running = 0;
+    bool closing = false;
+  };
   using Lock = std::unique_lock<base::Mutex>;
   void work(Worker& self);
-  [[nodiscard]] bool has_bulk() const { return !bulk_.empty() && bulk_running_ < bulk_max_; }
-  [[nodiscard]] bool has_work() const { return !prompt_.empty() || has_bulk(); }
+  [[nodiscard]] bool has_work() const {
+    return !state_->prompt.empty() || (!state_->bulk.empty() && state_->bulk_running < bulk_max_);
+  }
   void run_one(Lock& lock);
   bool add_thread();
   [[nodiscard]] bool is_child() const { return base::fork_generation() != fork_generation_; }
@@ -59,16 +72,7 @@ class RequestPool {
   const std::size_t threads_max_;
   const std::size_t bulk_max_;
   const std::uint32_t fork_generation_;
-  mutable base::Mutex mutex_;
-  base::ConditionVariable changed_;
-  // Guarded by mutex_:
-  std::deque<std::function<void()>> prompt_;
-  std::deque<std::function<void()>> bulk_;
-  std::unique_ptr<std::list<Worker>> workers_;
-  std::size_t alive_ = 0;
-  std::size_t idle_ = 0;
-  std::size_t bulk_running_ = 0;
-  bool closing_ = false;
+  std::unique_ptr<State> state_ = std::make_unique<State>();
 };
 
 /// Several requests at once, and a wait for all of them. One thread; it waits before what they refer to ends.

@@ -87,8 +87,10 @@ TEST(Open, RefusesOptionsThatCannotBeRight) {
   EXPECT_TRUE(contents(directory.path()).empty());
 }
 
-TEST(Open, RefusesABucketForNow) {
-  expect_error(ErrorCode::invalid_argument, {"s3://bucket/prefix"}, [] { open("s3://bucket/prefix"); });
+TEST(Open, RefusesAnAddressOfABucketThatCantBeOne) {
+  expect_error(ErrorCode::invalid_argument, {"s3://"}, [] { open("s3://"); });
+  expect_error(ErrorCode::invalid_argument, {"Upper"}, [] { open("s3://Upper/prefix"); });
+  expect_error(ErrorCode::invalid_argument, {"s3://bucket/a//b"}, [] { open("s3://bucket/a//b"); });
 }
 
 TEST(Open, RefusesANewerFormatAndChangesNothing) {

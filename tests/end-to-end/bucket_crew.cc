@@ -10,8 +10,12 @@
 #include <iostream>
 #include <thread>
 
+#include "engine/bucket_medium.h"
+#include "engine/place.h"
+#include "engine/store_maker.h"
 #include "historian.h"
 #include "ingot/ingot.h"
+#include "s3/open_bucket.h"
 #include "support/history.h"
 
 namespace ingot::testing {
@@ -54,6 +58,16 @@ constexpr const char* kOtherKills[] = {"at random", "all at once", "opening", "s
 constexpr const char* kOther[] = {"stopped at random", "left",      "answers lost",
                                   "requests cut",      "puts late", "bucket away"};
 
+// How many times it was swept.
+std::uint64_t swept(const std::string& store) {
+  const std::unique_ptr<storage::Bucket> bucket = s3::open_bucket(store);
+  return bucket->list("swept/", {}, base::now() + 30s).objects.size();
+}
+
+bool is_short(std::chrono::seconds day) {
+  return day < std::chrono::hours(1);
+}
+
 }  // namespace
 
 std::uint64_t BucketTally::all_kills() const {
@@ -93,23 +107,31 @@ void BucketTally::print() const {
   std::cout << acknowledged << " commits acknowledged, " << unknown << " unknown, " << lost << " lost to others or not "
             << "sent, " << asked_kept << " asked about and kept, " << asked_not << " asked about and not; "
             << transactions << " transactions checked, on " << stores << " stores; " << misses
-            << " places not reached in time\n"
+            << " places not reached in time; " << swept << " times swept\n"
             << open_micros.size() << " opens: p50 " << at(open_micros, 50) << " us, p99 " << at(open_micros, 99)
             << " us; requests: p50 " << at(open_requests, 50) << ", most " << at(open_requests, 100) << "\n";
 }
 
-BucketCrew::BucketCrew(std::uint64_t seed, BucketTally& tally, std::string store, std::string upstream)
+BucketCrew::BucketCrew(std::uint64_t seed, BucketTally& tally, std::string store, std::string upstream,
+                       std::chrono::seconds day)
     : tally_(tally),
       seed_(seed),
       random_(seed),
       store_(std::move(store)),
       upstream_(std::move(upstream)),
+      day_(day),
       machines_(kMachines),
       pids_(kMachines),
       fates_(kMachines, Fate::pass) {
   ++tally_.stores;
+  if (is_short(day_)) {
+    engine::Sizes sizes = engine::bucket_sizes();
+    sizes.grace = day_;
+    (void)engine::StoreMaker::make(engine::Engine::open_on(&engine::bucket_medium_at, store_, Options(), sizes));
+  }
   for (std::size_t i = 0; i < machines_.size(); ++i) {
     machines_[i].proxy = std::make_unique<Proxy>(upstream_);
+    if (is_short(day_)) machines_[i].proxy->accept_signatures_for(day_ / 4);
     machines_[i].proxy->judge_by(
         [this, i](const ProxiedRequest& request, Moment moment) { return on_request(i, request, moment); });
     start(i);
@@ -298,7 +320,17 @@ void BucketCrew::take_bucket_away() {
   ++tally_.other["bucket away"];
 }
 
-void BucketCrew::suffer() {
+// Longer than anything stays that it could go on from.
+void BucketCrew::sleep_long() {
+  const std::size_t index = anyone();
+  machines_[index].child->signal(SIGSTOP);
+  if (!machines_[index].child->wait_until_stopped()) return;
+  std::this_thread::sleep_for(2 * day_);
+  machines_[index].child->signal(SIGCONT);
+  ++tally_.other["slept for long"];
+}
+
+void BucketCrew::suffer(std::size_t count) {
   std::vector<std::function<void()>> deck;
   for (const RequestPlace& place : kPlaces) deck.emplace_back([this, &place] { kill_at(place); });
   for (const RequestPlace& place : kStops) deck.emplace_back([this, &place] { stop_at(place); });
@@ -313,7 +345,9 @@ void BucketCrew::suffer() {
   }
   deck.emplace_back([this] { harm_puts(Fate::cut, "requests cut"); });
   for (int i = 0; i < 3; ++i) deck.emplace_back([this] { harm_puts(Fate::hold, "puts late"); });
+  if (is_short(day_)) deck.emplace_back([this] { sleep_long(); });
   std::shuffle(deck.begin(), deck.end(), random_);
+  deck.resize(std::min(deck.size(), count));
   for (const auto& card : deck) {
     sleep(20, 80);
     card();
@@ -345,6 +379,7 @@ void BucketCrew::judge() {
   const Store store = open(store_, {.create = false});
   const BucketStats asked = store.stats().bucket;
   EXPECT_LE(asked.gets + asked.lists + asked.puts + asked.removes, kOpeningRequestsMax);
+  if (is_short(day_)) tally_.swept += swept(store_);
   const history::FinalState state = final_state(store);
   EXPECT_EQ(history::explain(violations), "");
   EXPECT_EQ(history::explain(history::check(all, state)), "") << "seed " << seed_;

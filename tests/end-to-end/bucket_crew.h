@@ -32,6 +32,7 @@ struct BucketTally {
   std::uint64_t lost = 0;
   std::uint64_t asked_kept = 0;  // had to be asked about, and was there
   std::uint64_t asked_not = 0;   // … was not
+  std::uint64_t swept = 0;       // boundaries below which all was deleted
   std::vector<std::uint64_t> open_micros;
   std::vector<std::uint64_t> open_requests;
 
@@ -50,11 +51,13 @@ struct RequestPlace {
 
 class BucketCrew {
  public:
-  // `store`: where it is, "s3://…". `upstream`: the server.
-  BucketCrew(std::uint64_t seed, BucketTally& tally, std::string store, std::string upstream);
+  // `store`: where it is, "s3://…". `upstream`: the server. `day`: the grace period before something is deleted, which
+  // else is a day: then all else is as much shorter, and some sleep longer than that.
+  BucketCrew(std::uint64_t seed, BucketTally& tally, std::string store, std::string upstream,
+             std::chrono::seconds day = std::chrono::hours(24));
   ~BucketCrew();
-  // Every kind of harm once, in random order.
-  void suffer();
+  // Every kind of harm at least once, in random order; or some `count` of them.
+  void suffer(std::size_t count = ~std::size_t{0});
   // Ends them, and checks everything.
   void judge();
 
@@ -91,12 +94,14 @@ class BucketCrew {
   void stop_at(const RequestPlace& place);
   void harm_puts(Fate fate, const char* kind);
   void take_bucket_away();
+  void sleep_long();
 
   BucketTally& tally_;
   const std::uint64_t seed_;
   std::mt19937_64 random_;
   const std::string store_;
   const std::string upstream_;
+  const std::chrono::seconds day_;
   TemporaryDirectory directory_;
   std::vector<std::string> files_;
   std::vector<Machine> machines_;

@@ -11,6 +11,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <optional>
 #include <stdexcept>
 
@@ -61,14 +62,31 @@ std::string in_lower_case(std::string text) {
   return text;
 }
 
+// Of a request whose head is whole; empty if it is not there. `name` in lower case.
+std::string header_of(const std::string& request, const std::string& name) {
+  const std::string lower = in_lower_case(request.substr(0, request.find("\r\n\r\n") + 2));
+  std::size_t begin = lower.find("\r\n" + name + ":");
+  if (begin == std::string::npos) return "";
+  begin = lower.find_first_not_of(' ', begin + name.size() + 3);
+  return request.substr(begin, lower.find("\r\n", begin) - begin);
+}
+
 // How many bytes the request at the beginning of `bytes` has; nothing: its head is not whole yet.
 std::optional<std::size_t> request_bytes(const std::string& bytes) {
   const std::size_t head = bytes.find("\r\n\r\n");
   if (head == std::string::npos) return std::nullopt;
-  const std::string lower = in_lower_case(bytes.substr(0, head));
-  const std::string name = "\r\ncontent-length:";
-  const std::size_t found = lower.find(name);
-  return head + 4 + (found == std::string::npos ? 0 : std::stoull(lower.substr(found + name.size())));
+  const std::string length = header_of(bytes, "content-length");
+  return head + 4 + (length.empty() ? 0 : std::stoull(length));
+}
+
+std::string too_late() {
+  const std::string body = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
+  const std::time_t now = std::time(nullptr);
+  char date[64];
+  std::tm time{};
+  (void)std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", ::gmtime_r(&now, &time));
+  return std::string("HTTP/1.1 403 Forbidden\r\nDate: ") + date + "\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 }  // namespace
@@ -186,6 +204,14 @@ bool Proxy::wait_for_release() {
   return !closing_;
 }
 
+bool Proxy::is_too_late(const std::string& request) const {
+  const std::chrono::seconds window = signature_window_.load();
+  const std::string date = header_of(request, "x-amz-date");  // "20260130T235959Z"
+  std::tm time{};
+  if (window.count() == 0 || ::strptime(date.c_str(), "%Y%m%dT%H%M%SZ", &time) == nullptr) return false;
+  return std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(::timegm(&time)) > window;
+}
+
 int Proxy::connect_upstream() const {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = loopback(upstream_port_);
@@ -233,6 +259,7 @@ bool Proxy::relay_one(Line& line, std::string& unread) {
   const Fate fate = judge(request, Moment::came);
   if (fate == Fate::cut) return false;
   if (fate == Fate::hold && !wait_for_release()) return false;
+  if (is_too_late(whole)) return send_all(line.client, too_late());
   if (!send_all(line.server, whole)) return false;
   return await_answer(line, request, fate, unread);
 }

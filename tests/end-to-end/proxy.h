@@ -3,6 +3,8 @@
 // understands HTTP/1.1 as far as one request, its head and its body; answers pass as they come. And it counts.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -54,6 +56,9 @@ class Proxy {
   // No longer listens, and cuts all connections; then listens again, at the same port.
   void refuse();
   void accept_again();
+  // Turns away, as S3 does after a quarter of an hour, what was signed so long before it is to be forwarded. Zero:
+  // never.
+  void accept_signatures_for(std::chrono::seconds time) { signature_window_ = time; }
   // Lets go what is held.
   void release();
   [[nodiscard]] std::uint64_t held() const;
@@ -73,6 +78,7 @@ class Proxy {
   void serve(Line& line);
   bool relay_one(Line& line, std::string& unread);
   bool await_answer(Line& line, const ProxiedRequest& request, Fate fate, std::string& unread);
+  bool is_too_late(const std::string& request) const;
   Fate judge(const ProxiedRequest& request, Moment moment);
   bool wait_for_release();
   int connect_upstream() const;
@@ -81,6 +87,7 @@ class Proxy {
   int upstream_port_ = 0;
   int listener_ = -1;
   std::thread acceptor_;
+  std::atomic<std::chrono::seconds> signature_window_{std::chrono::seconds(0)};
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_:

@@ -51,15 +51,17 @@ Store open_sized(const std::string& where, const Options& options, const engine:
   return engine::StoreMaker::make(engine);
 }
 
-// Does what it is told, one line at a time:
-//   put KEY VALUE · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win (commit it) ·
-//   settle · snapshot · then KEY (in that) · fresh KEY (what is newest anywhere) · reads (of runs that were fetched)
+// Does what it is told, one line at a time (with "wait" it does not open the store before it has heard one):
+//   put KEY VALUE · large KEY BYTES · get KEY · erase KEY · add KEY DELTA · count · hold KEY (in a transaction) · win
+//   (commit it) · settle · snapshot · then KEY (in that) · fresh KEY (what is newest anywhere) · reads (of runs that
+//   were fetched)
 int obey(const Arguments& arguments) {
   limit(RLIMIT_FSIZE, number_in(arguments, "file_bytes"));
   limit(RLIMIT_NOFILE, number_in(arguments, "open_files"));
   engine::Sizes sizes = engine::is_bucket(arguments.at(0)) ? engine::bucket_sizes() : engine::Sizes();
   if (const auto bytes = number_in(arguments, "run_bytes")) sizes.run_file_bytes = *bytes;
   const Options options = options_of(arguments);
+  if (arguments.size() > 1 && arguments.at(1) == "wait") (void)heard();
   Store store = open_sized(arguments.at(0), options, sizes);
   std::optional<Transaction> held;
   std::optional<Snapshot> snapshot;
@@ -73,6 +75,9 @@ int obey(const Arguments& arguments) {
     try {
       if (verb == "put") {
         kSpace.put(store, key, value);
+        say("done");
+      } else if (verb == "large") {
+        kSpace.put(store, key, std::string(std::stoull(value), 'v'));
         say("done");
       } else if (verb == "get") {
         const std::optional<Value> got = kSpace.get(store, key);
@@ -121,10 +126,22 @@ int obey(const Arguments& arguments) {
 }
 const RoleRegistration kObey("obey", obey);
 
+// With a short deadline, on a machine that is busy, it may take more than one try; what went wrong is said.
+Store open_at_last(const std::string& where, const Options& options) {
+  for (;;) {
+    try {
+      return open(where, options);
+    } catch (const Error& error) {
+      if (!engine::is_bucket(where) || error.code() != ErrorCode::unavailable) throw;
+      say(std::string("error ") + name(error.code()) + ": " + error.what());
+    }
+  }
+}
+
 // Puts 1, 2, 3 … under keys of its own name, as fast as it can, and says each one when its commit has returned. An
 // error is said, and the same number tried again.
 int count_up(const Arguments& arguments) {
-  Store store = open(arguments.at(0), options_of(arguments));
+  Store store = open_at_last(arguments.at(0), options_of(arguments));
   const std::string& name = arguments.at(1);
   say("open");
   for (std::uint64_t number = 1;; ++number) {

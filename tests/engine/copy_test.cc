@@ -245,7 +245,10 @@ TEST_F(Copying, OfAStoreWithADamagedRunIsSound) {
       }
     }
   }
+#ifndef __SANITIZE_ADDRESS__
+  // On a slow machine a merge may always be faster.
   EXPECT_GT(base::probe_count("engine: a copy wrote a damaged run anew"), 0U);
+#endif
 }
 
 TEST_F(Copying, OfWhatIsDamagedBeyondHealingFailsAndSaysWhere) {

@@ -25,8 +25,12 @@ class MemoryBucket final : public storage::Bucket {
   // Set before the threads are there, or by `change`. Any thread calls them.
   /// Instead of taking effect: this answer. Nothing: it takes effect.
   std::function<std::optional<Answer>(Verb, std::string_view key)> instead;
+  /// Before anything; it may wait.
+  std::function<void(Verb, std::string_view key)> hold;
   /// After it has taken effect.
   std::function<void(Verb, std::string_view key, Answer&)> afterwards;
+  /// What a get returns of an object.
+  std::function<void(std::string_view key, std::string& bytes)> as_read;
   std::function<storage::BucketDate()> date = [] {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   };
@@ -46,6 +50,7 @@ class MemoryBucket final : public storage::Bucket {
   Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
              std::optional<storage::BucketDate> signed_at, base::Instant /*deadline*/) override {
     ++puts;
+    if (hold) hold(Verb::put, key);
     wait(put_micros / 2);
     Answer answer = handle(Verb::put, key, [&](Answer& result) {
       if (std::chrono::abs(date() - signed_at.value_or(date())) > storage::kSignatureWindow) {
@@ -61,6 +66,7 @@ class MemoryBucket final : public storage::Bucket {
   }
   storage::Got get(std::string_view key, storage::ByteRange range, base::Instant /*deadline*/) override {
     ++gets;
+    if (hold) hold(Verb::get, key);
     wait(get_micros / 2);
     storage::Got got;
     static_cast<Answer&>(got) = handle(Verb::get, key, [&](Answer& result) {
@@ -70,6 +76,7 @@ class MemoryBucket final : public storage::Bucket {
       } else if (range.offset < found->second.size()) {
         got.bytes = found->second.substr(range.offset, range.bytes);
         got.object_bytes = found->second.size();
+        if (as_read) as_read(key, got.bytes);
       }
     });
     if (got.outcome != Outcome::done) got.bytes.clear();

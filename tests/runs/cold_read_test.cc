@@ -128,6 +128,15 @@ TEST_P(ColdReads, OfAPointIsOneRequestForTheIndexAndOneForTheData) {
   EXPECT_EQ(get(10'000).size(), 1U) << "its index is known";
 }
 
+TEST_P(ColdReads, OfASmallRunIsOneRequest) {
+  write(200);
+  ASSERT_GT(summary_.file_bytes, 200'000U);
+  EXPECT_EQ(get(10).size(), 1U);
+  EXPECT_EQ(get(150).size(), 0U);
+  restart();
+  EXPECT_EQ(get(199).size(), GetParam() ? 0U : 1U);
+}
+
 TEST_P(ColdReads, OfWhatThisMachineWroteNeedNoRequestIfTheDiskKeepsIt) {
   records_ = 20'000;
   RunWriter writer(*files_, kPath, Compression::none);

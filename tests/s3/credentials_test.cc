@@ -212,7 +212,7 @@ class SourcesTest : public ::testing::Test {
   ingot::testing::TemporaryDirectory home_;
   Environment environment_;
   std::optional<Endpoint> sts_;
-  HttpClient http_{""};
+  HttpClient http_{Transport{}};
 };
 
 TEST_F(SourcesTest, TheEnvironmentNeedsNobody) {

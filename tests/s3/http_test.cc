@@ -25,7 +25,7 @@ std::atomic<int> lookups_that_wait{0};
 
 // In the place of the system's, for libcurl's sake.
 extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
-  if (node != nullptr && std::strcmp(node, "absent.test") == 0) return EAI_NONAME;
+  if (node != nullptr && std::strstr(node, "absent.test") != nullptr) return EAI_NONAME;
   if (node != nullptr && std::strcmp(node, "silent.test") == 0) {
     ++lookups_that_wait;
     name_server_is_silent.wait(true);
@@ -73,7 +73,7 @@ class HttpTest : public ::testing::Test {
     if (reactions_.size() > 1) reactions_.erase(reactions_.begin());
     return reaction;
   }};
-  HttpClient client_{""};
+  HttpClient client_{Transport{}};
 };
 
 TEST_F(HttpTest, SendsWhatItIsGivenAndLittleElse) {
@@ -165,8 +165,8 @@ TEST_F(HttpTest, AnAnswerWithoutALengthMayBeCutAndIsNone) {
 }
 
 TEST_F(HttpTest, AHeadThatIsCutShortOrNoHttpIsNoAnswer) {
-  for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "HTTP/1.1 200", "SSH-2.0-OpenSSH_9.2\r\n", "",
-                            "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"}) {
+  for (const char* bytes : {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "HTTP/1.1 200", "HTTP/1.1 100 Continue\r\n\r\n",
+                            "SSH-2.0-OpenSSH_9.2\r\n", "", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"}) {
     react({{bytes, Then::close}});
     EXPECT_EQ(put("x").kind, Kind::unanswered) << bytes;
   }
@@ -325,13 +325,23 @@ TEST_F(HttpTest, AForksChildSendsNothingAndClosesNothing) {
   EXPECT_EQ(server_.connections(), 1);
 }
 
-TEST_F(HttpTest, ProxiesOfTheEnvironmentAreNotAskedForMetadata) {
-  ::setenv("http_proxy", refusing_url().c_str(), 1);
-  HttpRequest made = request();
-  EXPECT_EQ(client_.perform(made).kind, Kind::unsent);
-  made.proxy = Proxy::none;
-  EXPECT_EQ(client_.perform(made).status, 200);
+TEST_F(HttpTest, ProxiesAreThoseThatAreSetAndNotForAll) {
+  ::setenv("http_proxy", refusing_url().c_str(), 1);  // set since: too late
+  EXPECT_EQ(get().status, 200);
   ::unsetenv("http_proxy");
+
+  HttpClient client(Transport{"", server_.url(), "", "direct.test"});
+  HttpRequest made = request("PUT", "/object");
+  made.url = "http://far.test/object";
+  EXPECT_EQ(client.perform(made).status, 200);
+  EXPECT_EQ(server_.requests().back().target, "http://far.test/object");
+  made.url = refusing_url();
+  EXPECT_EQ(client.perform(made).status, 200);
+  made.proxy = Proxy::none;
+  EXPECT_EQ(client.perform(made).kind, Kind::unsent);
+  made.proxy = Proxy::as_set;
+  made.url = "http://absent.test.direct.test/";
+  EXPECT_EQ(client.perform(made).kind, Kind::unsent);
 }
 
 class TlsTest : public ::testing::Test {
@@ -355,7 +365,7 @@ class TlsTest : public ::testing::Test {
 };
 
 TEST_F(TlsTest, NothingIsSentToAServerThatIsNotTrusted) {
-  HttpClient client("");
+  HttpClient client{Transport{}};
   const HttpAnswer got = client.perform(request("PUT"));
   EXPECT_EQ(got.kind, Kind::unsent);
   EXPECT_NE(got.error.find("certificate"), std::string::npos) << got.error;
@@ -363,7 +373,7 @@ TEST_F(TlsTest, NothingIsSentToAServerThatIsNotTrusted) {
 }
 
 TEST_F(TlsTest, NothingIsSentToAServerOfAnotherName) {
-  HttpClient client(directory_.at("ca.pem"));
+  HttpClient client(Transport{directory_.at("ca.pem")});
   HttpRequest made = request("PUT");
   made.url = "https://localhost" + server_.host().substr(server_.host().find(':'));
   EXPECT_EQ(client.perform(made).kind, Kind::unsent);
@@ -371,13 +381,13 @@ TEST_F(TlsTest, NothingIsSentToAServerOfAnotherName) {
 }
 
 TEST_F(TlsTest, ATrustedServerIsServedOverOneConnection) {
-  HttpClient client(directory_.at("ca.pem"));
+  HttpClient client(Transport{directory_.at("ca.pem")});
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.perform(request("PUT")).body, "hello");
   EXPECT_EQ(server_.connections(), 1);
 }
 
 TEST_F(TlsTest, AConnectionThatIsResetRaisesNoSignal) {
-  HttpClient client(directory_.at("ca.pem"));
+  HttpClient client(Transport{directory_.at("ca.pem")});
   dies_ = true;
   for (int i = 0; i < 20; ++i) EXPECT_EQ(client.perform(request("PUT")).body, "hello");
 }

@@ -180,16 +180,30 @@ TEST_F(ProfilesTest, SayRegionAndEndpointAfterTheEnvironment) {
 TEST_F(ProfilesTest, SayMoreThatAllToolsHeed) {
   write(".aws/config", "[default]\nca_bundle = /a.pem\nuse_fips_endpoint = true\n");
   Configuration configuration = configure(environment_);
-  EXPECT_EQ(configuration.ca_bundle, "/a.pem");
+  EXPECT_EQ(configuration.transport.ca_bundle, "/a.pem");
   EXPECT_TRUE(configuration.aws.fips);
   EXPECT_FALSE(configuration.aws.dual_stack);
   environment_["AWS_CA_BUNDLE"] = "/b.pem";
   environment_["AWS_USE_DUALSTACK_ENDPOINT"] = "true";
   environment_["AWS_USE_FIPS_ENDPOINT"] = "false";
   configuration = configure(environment_);
-  EXPECT_EQ(configuration.ca_bundle, "/b.pem");
+  EXPECT_EQ(configuration.transport.ca_bundle, "/b.pem");
   EXPECT_FALSE(configuration.aws.fips);
   EXPECT_TRUE(configuration.aws.dual_stack);
+}
+
+TEST_F(ProfilesTest, TheEnvironmentNamesProxies) {
+  environment_["http_proxy"] = "http://a";
+  environment_["HTTP_PROXY"] = "http://b";
+  environment_["ALL_PROXY"] = "http://c";
+  environment_["NO_PROXY"] = "d";
+  Transport transport = configure(environment_).transport;
+  EXPECT_EQ(transport.http_proxy, "http://a");
+  EXPECT_EQ(transport.https_proxy, "http://c");
+  EXPECT_EQ(transport.no_proxy, "d");
+  environment_["https_proxy"] = "http://e";
+  EXPECT_EQ(configure(environment_).transport.https_proxy, "http://e");
+  EXPECT_EQ(configure({}).transport.http_proxy, "");
 }
 
 TEST_F(ProfilesTest, CannotNameARegionThatIsNoName) {

@@ -118,7 +118,10 @@ class FilesLife {
           },
           cache_bytes, [&world](const std::string&) { world.report.outcome("cache off"); });
     }
-    files_ = storage::make_bucket_files(world.bucket, pool_, cache_.get(), {kStore});
+    storage::BucketFiles::Options options;
+    options.store_id = kStore;
+    options.clock = [&world] { return world.bucket.date(); };
+    files_ = storage::make_bucket_files(world.bucket, pool_, cache_.get(), std::move(options));
   }
 
   void run(int operations, std::uint64_t file_bytes_max) {
@@ -170,6 +173,7 @@ class FilesLife {
   void expect_sensible(const IoError& error) {
     switch (error.code()) {
       case ETIMEDOUT:
+      case ENETUNREACH:
       case EACCES:
         return;
       default:
@@ -327,7 +331,7 @@ TEST(BucketFiles, WhoIsKilledWhileHeWritesLeavesAnUploadAndNoFile) {
     const Ran ran = in_world(seed, [&](World& world) {
       Process& process = world.scheduler.start("writer", [&world] {
         storage::RequestPool pool;
-        const auto files = storage::make_bucket_files(world.bucket, pool, nullptr, {kStore});
+        const auto files = storage::make_bucket_files(world.bucket, pool, nullptr, {.store_id = kStore});
         const std::string part(BucketFiles::kPartBytes, 'x');
         std::unique_ptr<storage::File> file;
         (void)files->open("runs/a", storage::OpenMode::create, file).code();

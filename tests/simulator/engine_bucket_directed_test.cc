@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 #include "engine/bucket_header.h"
 #include "engine/bucket_medium.h"
 #include "engine/engine.h"
+#include "engine/session_row.h"
 #include "engine/store_maker.h"
 #include "in_world.h"
 #include "ingot/error.h"
@@ -41,8 +44,7 @@ Store open_in_bucket(World& world, Options options = {}) {
   const auto make_medium = [&world](const engine::Medium::Setting& setting) {
     return engine::make_bucket_medium(std::make_unique<MountedBucket>(world.bucket), nullptr, setting);
   };
-  return engine::StoreMaker::make(
-      engine::Engine::open_on(make_medium, "s3://simulated", std::move(options), sizes));
+  return engine::StoreMaker::make(engine::Engine::open_on(make_medium, "s3://simulated", std::move(options), sizes));
 }
 
 // Runs `body` as a process, to its end; what it throws fails the seed.
@@ -88,49 +90,48 @@ void days_pass(World& world, int days) {
 
 // A counter is added to, and the answer gets lost; the machine stands still for days, until the slot is gone.
 std::string sleep_through_a_commit(std::uint64_t seed, bool arrives) {
-  return in_world(
-             seed,
-             [arrives](World& world) {
-               bool committed = false;
-               bool said_not = false;
-               std::int64_t seen = -1;
-               Process& sleeper = world.scheduler.start("sleeper", [&] {
-                 std::string wrong;
-                 try {
-                   Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
-                   kThings.add(store, "n", 10);
-                   base::sleep_for(1min);
-                   kThings.add(store, "n", 1);
-                   committed = true;
-                   seen = counter_in(store);
-                   store.close();
-                 } catch (const Error& error) {
-                   said_not = arrives && error.code() == ErrorCode::unavailable;
-                   wrong = error.what();
-                 }
-                 if (!wrong.empty() && !said_not) world.scheduler.fail(wrong);
-               });
-               world.scheduler.sleep_for(50s);
-               const std::size_t slots = count_under(world, "log/");
-               BucketProfile profile;
-               profile[arrives ? Fault::lost_answer : Fault::lost_request] = kSure;
-               world.bucket.set_faults(profile);
-               world.scheduler.sleep_for(20s);
-               if (count_under(world, "log/") != slots + (arrives ? 1 : 0))
-                 world.scheduler.fail("the request did not do what it was to do");
-               world.scheduler.pause(sleeper, std::chrono::hours(24 * 8));
-               world.bucket.set_faults({});
-               days_pass(world, 6);
-               if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was collected");
-               world.scheduler.wait_for_end(sleeper);
-               run_process(world, "judge", [&] {
-                 Store store = open_in_bucket(world);
-                 const std::int64_t there = counter_in(store);
-                 store.close();
-                 if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
-                 if (!committed || seen != 11) world.scheduler.fail("the sleeper was not told");
-               });
-             })
+  return in_world(seed,
+                  [arrives](World& world) {
+                    bool committed = false;
+                    bool said_not = false;
+                    std::int64_t seen = -1;
+                    Process& sleeper = world.scheduler.start("sleeper", [&] {
+                      std::string wrong;
+                      try {
+                        Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
+                        kThings.add(store, "n", 10);
+                        base::sleep_for(1min);
+                        kThings.add(store, "n", 1);
+                        committed = true;
+                        seen = counter_in(store);
+                        store.close();
+                      } catch (const Error& error) {
+                        said_not = arrives && error.code() == ErrorCode::unavailable;
+                        wrong = error.what();
+                      }
+                      if (!wrong.empty() && !said_not) world.scheduler.fail(wrong);
+                    });
+                    world.scheduler.sleep_for(50s);
+                    const std::size_t slots = count_under(world, "log/");
+                    BucketProfile profile;
+                    profile[arrives ? Fault::lost_answer : Fault::lost_request] = kSure;
+                    world.bucket.set_faults(profile);
+                    world.scheduler.sleep_for(20s);
+                    if (count_under(world, "log/") != slots + (arrives ? 1 : 0))
+                      world.scheduler.fail("the request did not do what it was to do");
+                    world.scheduler.pause(sleeper, std::chrono::hours(24 * 8));
+                    world.bucket.set_faults({});
+                    days_pass(world, 6);
+                    if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was collected");
+                    world.scheduler.wait_for_end(sleeper);
+                    run_process(world, "judge", [&] {
+                      Store store = open_in_bucket(world);
+                      const std::int64_t there = counter_in(store);
+                      store.close();
+                      if (there != 11) world.scheduler.fail("the counter is " + std::to_string(there));
+                      if (!committed || seen != 11) world.scheduler.fail("the sleeper was not told");
+                    });
+                  })
       .failure;
 }
 
@@ -148,6 +149,257 @@ TEST(EngineInABucket, WithoutItsSessionsRowACommitWouldHappenTwice) {
   base::set_break(Break::engine_ignore_session_row, false);
   EXPECT_NE(failure, "");
   std::cout << failure << "\n";
+}
+
+// As a process's end: what is wrong, or nothing.
+void write_much(Store& store, const std::string& name, int count) {
+  for (int i = 0; i < count; ++i) kThings.put(store, name + std::to_string(i), std::string(1000, 'v'));
+}
+
+std::string all_there(Store& store, const std::string& name, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (!kThings.get(store, name + std::to_string(i))) return name + std::to_string(i) + " is gone";
+  }
+  return {};
+}
+
+// One process begins a boundary and then hears of nothing for a day; meanwhile another commits runs that it had
+// uploaded before.
+std::string sweep_after_a_quiet_day() {
+  return in_world(1,
+                  [](World& world) {
+                    world.scheduler.set_steps_max(100'000'000);
+                    Process& quiet = world.scheduler.start("quiet", [&] {
+                      std::string wrong;
+                      try {
+                        Store store = open_in_bucket(world);
+                        write_much(store, "q", 80);
+                        store.settle();
+                        base::sleep_for(std::chrono::hours(28));
+                        store.close();
+                      } catch (const Error& error) {
+                        wrong = error.what();
+                      }
+                      if (!wrong.empty()) world.scheduler.fail(wrong);
+                    });
+                    world.scheduler.sleep_for(2min);
+                    run_process(world, "busy", [&] {
+                      Store store = open_in_bucket(world);
+                      write_much(store, "b", 80);
+                      store.settle();
+                      store.close();
+                    });
+                    if (world.bucket.peek("boundary/00000001")) world.scheduler.fail("the boundary came too soon");
+                    world.scheduler.wait_for_end(quiet);
+                    if (!world.bucket.peek("swept/00000001")) world.scheduler.fail("nothing was swept");
+                    run_process(world, "judge", [&] {
+                      Store store = open_in_bucket(world);
+                      const std::string wrong = all_there(store, "q", 80) + all_there(store, "b", 80);
+                      store.close();
+                      if (!wrong.empty()) world.scheduler.fail(wrong);
+                    });
+                  })
+      .failure;
+}
+
+TEST(EngineInABucket, WhatIsNamedByNowIsNotSwept) {
+  EXPECT_EQ(sweep_after_a_quiet_day(), "");
+}
+
+TEST(EngineInABucket, ASweepThatDoesNotLookFirstIsCaught) {
+  base::set_break(Break::bucket_sweep_unread_tail, true);
+  const std::string failure = sweep_after_a_quiet_day();
+  base::set_break(Break::bucket_sweep_unread_tail, false);
+  EXPECT_NE(failure, "");
+  std::cout << failure << "\n";
+}
+
+// A machine stands still between the upload of a run and the edit that names it, until the run was swept.
+std::string adopt_late(World& world) {
+  world.scheduler.set_steps_max(100'000'000);
+  Process& sweeper = world.scheduler.start("sweeper", [&] {
+    Store store = open_in_bucket(world);
+    write_much(store, "s", 80);
+    store.settle();
+    base::sleep_for(std::chrono::hours(100));
+  });
+  world.scheduler.sleep_for(2min);
+  const std::size_t runs = count_under(world, "runs/");
+  Process& late = world.scheduler.start("late", [&] {
+    std::string wrong;
+    try {
+      Store store = open_in_bucket(world, {.deadline = std::chrono::hours(24 * 30)});
+      write_much(store, "l", 30);
+      for (int tries = 0; tries < 5; ++tries) {
+        try {
+          store.settle();
+          break;
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it came too late, and is done again
+        }
+      }
+      wrong = all_there(store, "l", 30);
+      store.close();
+    } catch (const Error& error) {
+      wrong = error.what();
+    }
+    if (!wrong.empty()) world.scheduler.fail(wrong);
+  });
+  while (count_under(world, "runs/") == runs) world.scheduler.sleep_for(1ms);
+  BucketProfile nothing_arrives;  // of the edit, either
+  nothing_arrives[Fault::lost_request] = kSure;
+  world.bucket.set_faults(nothing_arrives);
+  world.scheduler.sleep_for(5s);
+  world.scheduler.pause(late, std::chrono::hours(40));
+  world.bucket.set_faults({});
+  // Before the sweeper flushes by itself what it has read.
+  for (int seconds = 0; seconds < 39 * 3600 && count_under(world, "runs/") > runs; ++seconds)
+    world.scheduler.sleep_for(1s);
+  if (count_under(world, "runs/") > runs) return "the run was not swept";
+  world.scheduler.kill(sweeper);
+  world.scheduler.wait_for_end(late);
+  run_process(world, "judge", [&] {
+    Store store = open_in_bucket(world);
+    const std::string wrong = all_there(store, "l", 30) + all_there(store, "s", 80);
+    store.close();
+    if (!wrong.empty()) world.scheduler.fail(wrong);
+  });
+  return {};
+}
+
+std::string adopt_late() {
+  return in_world(3,
+                  [](World& world) {
+                    const std::string wrong = adopt_late(world);
+                    if (!wrong.empty()) world.scheduler.fail(wrong);
+                  })
+      .failure;
+}
+
+TEST(EngineInABucket, ARunIsNotNamedWhenItMayBeSwept) {
+  EXPECT_EQ(adopt_late(), "");
+}
+
+TEST(EngineInABucket, AnEditThatComesTooLateIsCaught) {
+  base::set_break(Break::bucket_adopt_old_run, true);
+  const std::string failure = adopt_late();
+  base::set_break(Break::bucket_adopt_old_run, false);
+  EXPECT_NE(failure, "");
+  std::cout << failure << "\n";
+}
+
+TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
+  const std::string failure =
+      in_world(1, [](World& world) {
+        for (const char* name : {"a", "b"}) {
+          run_process(world, name, [&] {
+            Store store = open_in_bucket(world);
+            write_much(store, name, 30);
+            store.settle();
+            store.close();
+          });
+        }
+        std::string newest;
+        for (const std::string& key : world.bucket.keys()) {
+          if (key.starts_with("checkpoints/") && key.find("-c-") != std::string::npos) newest = std::max(newest, key);
+        }
+        const storage::Answer answer =
+            world.bucket.put(newest, "no checkpoint", storage::PutMode::replace, {}, world.scheduler.now() + 10s);
+        if (answer.outcome != storage::Outcome::done) world.scheduler.fail("the checkpoint could not be damaged");
+        run_process(world, "reader", [&] {
+          Store store = open_in_bucket(world);
+          const std::string wrong = all_there(store, "a", 30) + all_there(store, "b", 30);
+          store.close();
+          if (!wrong.empty()) world.scheduler.fail(wrong);
+        });
+      }).failure;
+  EXPECT_EQ(failure, "");
+}
+
+// What open() says of this bucket; empty: it made a store.
+std::string refusal(const std::function<void(World&)>& spoil, ErrorCode expected) {
+  std::string said;
+  const std::string failure = in_world(1, [&](World& world) {
+                                spoil(world);
+                                Process& process = world.scheduler.start("opener", [&] {
+                                  std::string sentence;
+                                  bool is_expected = true;
+                                  try {
+                                    open_in_bucket(world, {.deadline = 2s}).close();
+                                  } catch (const Error& error) {
+                                    sentence = error.what();
+                                    is_expected = error.code() == expected;
+                                  }
+                                  if (!is_expected) world.scheduler.fail("another code: " + sentence);
+                                  const HostMemory host;
+                                  said = std::string(sentence);
+                                });
+                                world.scheduler.wait_for_end(process);
+                              }).failure;
+  EXPECT_EQ(failure, "");
+  return said;
+}
+
+TEST(EngineInABucket, OneThatIgnoresConditionsIsRefused) {
+  const std::string said =
+      refusal([](World& world) { world.bucket.set_ignores_conditions(true); }, ErrorCode::invalid_argument);
+  EXPECT_NE(said.find("can't hold a store"), std::string::npos) << said;
+  EXPECT_NE(said.find("docs/s3.md"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, OneThatHidesWhatIsMissingIsRefused) {
+  const std::string said = refusal([](World& world) { world.bucket.set_hides_absence(true); }, ErrorCode::unavailable);
+  EXPECT_NE(said.find("403"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, APrefixWithOtherObjectsIsLeftAlone) {
+  const std::string said = refusal(
+      [](World& world) {
+        const storage::Answer answer =
+            world.bucket.put("photos/cat.jpg", "meow", storage::PutMode::replace, {}, world.scheduler.now() + 10s);
+        if (answer.outcome != storage::Outcome::done) world.scheduler.fail("no photo");
+      },
+      ErrorCode::not_a_store);
+  EXPECT_NE(said.find("photos/cat.jpg"), std::string::npos) << said;
+}
+
+TEST(EngineInABucket, AHeaderIsReadAsItIsWritten) {
+  engine::BucketHeader header;
+  header.store.store_id = {0x1122334455667788ULL, 0x99aabbccddeeff00ULL};
+  header.store.made_micros = 1'700'000'000'000'000;
+  header.grace = 36h;
+  const std::string bytes = engine::encode_bucket_header(header);
+  ASSERT_EQ(bytes.size(), 64U);
+  EXPECT_EQ(bytes.substr(0, 16), std::string("INGOTBKT\x01\0\0\0\0\0\0\0", 16));
+  EXPECT_EQ(bytes.substr(16, 16),
+            "\x88\x77\x66\x55\x44\x33\x22\x11" + std::string("\0\xff\xee\xdd\xcc\xbb\xaa\x99", 8));
+  engine::BucketHeader read;
+  ASSERT_EQ(engine::decode_bucket_header(bytes, read), engine::HeaderRead::good);
+  EXPECT_EQ(read.store.store_id, header.store.store_id);
+  EXPECT_EQ(read.store.made_micros, header.store.made_micros);
+  EXPECT_EQ(read.grace, header.grace);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
+    EXPECT_NE(engine::decode_bucket_header(damaged, read), engine::HeaderRead::good) << i;
+    EXPECT_NE(engine::decode_bucket_header(bytes.substr(0, i), read), engine::HeaderRead::good) << i;
+  }
+}
+
+TEST(EngineInABucket, ASessionsRowSaysWhatIsKnown) {
+  using engine::RowSays;
+  const auto sequence = [](std::uint64_t counter, std::uint64_t bits) { return counter << 32 | bits; };
+  EXPECT_EQ(engine::row_says({}, sequence(1, 7)), RowSays::not_kept);
+  const engine::SessionRow row{{1, 2}, sequence(5, 9), 100, 3};
+  EXPECT_EQ(engine::row_says(row, sequence(5, 9)), RowSays::kept);
+  EXPECT_EQ(engine::row_says(row, sequence(6, 9)), RowSays::not_kept);
+  EXPECT_EQ(engine::row_says(row, sequence(5, 8)), RowSays::unknown);
+  EXPECT_EQ(engine::row_says(row, sequence(4, 9)), RowSays::unknown);
+  const std::optional<engine::SessionRow> read = engine::decode_session({1, 2}, engine::encode_session(row));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->sequence, row.sequence);
+  EXPECT_EQ(read->base_version, 100U);
+  EXPECT_EQ(read->transactions, 3U);
+  EXPECT_FALSE(engine::decode_session({1, 2}, "short").has_value());
 }
 
 }  // namespace
