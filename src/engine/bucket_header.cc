@@ -19,12 +19,11 @@ constexpr std::size_t kHeaderBytes = 64;
 using storage::Outcome;
 using storage::PutMode;
 
+constexpr const char* kMayNot = ". If that stays so, the credentials may not: docs/s3.md has what they must allow.";
+
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
-  return {ErrorCode::unavailable,
-          where + ": can't " + doing + ": " + answer.why +
-              (answer.outcome == Outcome::refused
-                   ? ". If that stays so, the credentials may not: docs/s3.md has what they must allow."
-                   : ". Nothing was changed.")};
+  return {ErrorCode::unavailable, where + ": can't " + doing + ": " + answer.why +
+                                      (answer.outcome == Outcome::refused ? kMayNot : ". Nothing was changed.")};
 }
 
 // done or exists.
@@ -33,9 +32,10 @@ Outcome put_header(storage::Bucket& bucket, const BucketHeader& header, const st
   const std::string bytes = encode_bucket_header(header);
   const storage::Answer answer =
       storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
-  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
-    throw away(where, "make a store here", answer);
-  return answer.outcome;
+  if (answer.outcome == Outcome::done || answer.outcome == Outcome::exists) return answer.outcome;
+  throw Error(ErrorCode::unavailable,
+              where + ": can't make a store here: " + answer.why +
+                  (answer.outcome == Outcome::refused ? kMayNot : ". It may still come to be one: try again later."));
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "ingot/options.h"
 #include "log/bucket_format.h"
 #include "storage/bucket_files.h"
+#include "storage/bucket_retry.h"
 #include "storage/persist.h"
 #include "storage/request_pool.h"
 
@@ -76,7 +77,10 @@ class BucketTarget final : public CopyTarget {
 
   storage::Directory& files() override { return *files_; }
   bool is_remote() const override { return true; }
-  void stop() override { files_->stop(); }
+  void stop() override {
+    stop_.stop();
+    files_->stop();
+  }
 
   bool has(const runs::RunSummary& run) override {
     const auto left = left_.find(run_path(run.name));
@@ -88,24 +92,27 @@ class BucketTarget final : public CopyTarget {
     list(kRunsPrefix, [&](const storage::ListedObject& object) { left_[object.key] = object.bytes; });
   }
 
-  void finish(const Checkpoint& checkpoint) override {
+  void prepare(const Checkpoint& checkpoint) override {
     std::set<std::string, std::less<>> named;
     for (const std::string_view run : run_names(checkpoint)) named.insert(run_path(run));
     log::CheckpointName name;
     name.start = checkpoint.start.segment;
     name.edit = checkpoint.edit_number;
     name.random = base::random_u64();
-    const std::string key = log::checkpoint_key(name);
-    named.insert(key);
-    put(key, encode_checkpoint(header_.store.store_id, checkpoint));
-    const Leftovers leftovers = find_leftovers(named);
+    checkpoint_key_ = log::checkpoint_key(name);
+    named.insert(checkpoint_key_);
+    put(checkpoint_key_, encode_checkpoint(header_.store.store_id, checkpoint));
+    leftovers_ = find_leftovers(named);
+  }
+
+  void finish() override {
     header_.store.made_micros = base::wall_micros();
     if (!create_bucket_header(*bucket_, header_, where_, deadline())) {  // else it is a store from here on
       base::probe("engine: another copy to the same place in a bucket was faster");
-      (void)bucket_->remove(key, deadline()).outcome;
+      (void)bucket_->remove(checkpoint_key_, deadline()).outcome;
       throw taken();
     }
-    remove(leftovers);
+    remove_leftovers();
     // Opened once, which shows that it opens.
     files_.reset();
     const auto make_medium = [this](const Medium::Setting& setting) {
@@ -139,22 +146,31 @@ class BucketTarget final : public CopyTarget {
     require(mark, {Outcome::done, Outcome::absent});
     return mark.outcome == Outcome::done;
   }
+  // Calls `request` with how long a try of it, with a body of so many bytes, may take; again and again until that is
+  // settled, or it is to stop. Returns the last answer.
+  template <class Request>
+  auto ask(base::Instant until, std::size_t bytes, Request request) {
+    storage::Retry retry(stop_, until);
+    for (;;) {
+      auto answer = request(retry.try_until(bytes));
+      if (storage::is_settled(answer.outcome) || !retry.again(answer)) return answer;
+    }
+  }
   storage::Got get(std::string_view key) {
-    const base::Instant until = deadline();
-    return storage::persist(until, [&] { return bucket_->get(key, {}, until); });
+    return ask(deadline(), 0, [&](base::Instant until) { return bucket_->get(key, {}, until); });
   }
   // `exists` is an earlier delivery, for nobody else has the name; or it says the same.
   void put(std::string_view key, std::string_view bytes) {
-    const base::Instant until = base::now() + kPutPatience;
-    require(storage::persist(until, [&] { return bucket_->put(key, bytes, PutMode::create, {}, until); }),
+    require(ask(base::now() + kPutPatience, bytes.size(),
+                [&](base::Instant until) { return bucket_->put(key, bytes, PutMode::create, {}, until); }),
             {Outcome::done, Outcome::exists});
   }
   template <class Visit>
   void list(std::string_view prefix, Visit visit) {
     std::string continuation;
     do {
-      const base::Instant until = deadline();
-      storage::Listing page = storage::persist(until, [&] { return bucket_->list(prefix, continuation, until); });
+      storage::Listing page =
+          ask(deadline(), 0, [&](base::Instant until) { return bucket_->list(prefix, continuation, until); });
       require(page, {Outcome::done});
       for (const storage::ListedObject& object : page.objects) visit(object);
       continuation = std::move(page.continuation);
@@ -176,32 +192,38 @@ class BucketTarget final : public CopyTarget {
     found.keys.emplace_back(kCopyingMark);
     std::string continuation;
     do {
-      const base::Instant until = deadline();
-      storage::OpenUploads page =
-          storage::persist(until, [&] { return bucket_->list_uploads(kRunsPrefix, continuation, until); });
-      if (page.outcome != Outcome::done) break;
+      storage::OpenUploads page = ask(
+          deadline(), 0, [&](base::Instant until) { return bucket_->list_uploads(kRunsPrefix, continuation, until); });
+      if (page.outcome != Outcome::done) break;  // some servers can't: their own rules must do
       found.uploads.insert(found.uploads.end(), page.uploads.begin(), page.uploads.end());
       continuation = std::move(page.continuation);
     } while (!continuation.empty());
     return found;
   }
-  // As well as can be: what stays is in nobody's way.
-  void remove(const Leftovers& leftovers) {
-    for (const std::string& key : leftovers.keys) {
-      const base::Instant until = deadline();
-      if (storage::persist(until, [&] { return bucket_->remove(key, until); }).outcome != Outcome::done) return;
+  // As well as can be: what stays is in nobody's way, and is collected like all that nothing names.
+  void remove_leftovers() {
+    for (const std::string& key : leftovers_.keys) {
+      const storage::Answer removed =
+          ask(deadline(), 0, [&](base::Instant until) { return bucket_->remove(key, until); });
+      if (removed.outcome != Outcome::done) return;
     }
-    for (const storage::OpenUpload& upload : leftovers.uploads)
-      (void)bucket_->abort_upload(upload.key, upload.id, deadline()).outcome;
+    for (const storage::OpenUpload& upload : leftovers_.uploads) {
+      const storage::Answer aborted =
+          ask(deadline(), 0, [&](base::Instant until) { return bucket_->abort_upload(upload.key, upload.id, until); });
+      if (aborted.outcome != Outcome::done && aborted.outcome != Outcome::absent) return;
+    }
   }
 
   std::unique_ptr<storage::Bucket> bucket_;
   const std::string where_;
   const Sizes sizes_;
   BucketHeader header_;
+  storage::StopSign stop_;
   storage::RequestPool pool_;  // ends before the bucket, and after whoever uses it
   std::unique_ptr<storage::BucketFiles> files_;
   std::map<std::string, std::uint64_t, std::less<>> left_;  // runs that are there: key, bytes
+  std::string checkpoint_key_;
+  Leftovers leftovers_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/testing.h"
 #include "engine/engine.h"
 #include "engine/run_output.h"
+#include "engine/store_header.h"
 #include "ingot/error.h"
 #include "log/bucket_format.h"
 #include "storage/persist.h"
@@ -203,6 +204,7 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   list(log::kBulkPrefix, [&](const storage::ListedObject& object) {
     if (known && object.modified < payloads_before) gone.push_back(object.key);
   });
+  gone.emplace_back(kCopyingMark);  // of a copy that was killed when this was a store already
   list("probe/", [&](const storage::ListedObject& object) {
     if (object.modified <= seen) gone.push_back(object.key);
   });

@@ -13,6 +13,7 @@
 #include "engine/flush.h"
 #include "engine/merged_view.h"
 #include "engine/run_output.h"
+#include "engine/watched_work.h"
 #include "ingot/error.h"
 
 namespace ingot::engine {
@@ -30,6 +31,10 @@ class StoreCopy {
  public:
   StoreCopy(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress)
       : engine_(engine), target_(target), progress_(progress) {}
+
+  void take() {
+    watched([this](WatchedWork&) { target_.take(engine_.header()); });
+  }
 
   // Throws `expired` if the snapshot's files are gone.
   void copy(const HeldView& held) {
@@ -55,8 +60,10 @@ class StoreCopy {
     CheckpointSortedRun newest;
     newest.id = checkpoint.edit_number;
     if (engine_.options().salvage) {
-      target_.drop_others({});
-      newest.files = copy_records(held);
+      watched([&](WatchedWork& work) {
+        target_.drop_others({});
+        newest.files = copy_records(held, work);
+      });
     } else {
       find_what_is_there(state);
       copy_missing(state);
@@ -67,18 +74,19 @@ class StoreCopy {
           if (there_.contains(file->summary().name)) {
             entry.files.push_back(file->summary());
           } else {
-            rewrite(file, entry.files);
+            watched([&](WatchedWork& work) { rewrite(file, entry.files, work); });
           }
         }
       }
-      newest.files = copy_memtables(held, memtables);
+      watched([&](WatchedWork& work) { newest.files = copy_memtables(held, memtables, work); });
     }
     if (!newest.files.empty()) checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(newest));
+    watched([&](WatchedWork&) { target_.prepare(checkpoint); });
     // For the last time: what ends it now ends it before it is a store.
     figures_.done += std::exchange(untold_, 0);
     figures_.total = figures_.done;
     tell(0);
-    target_.finish(checkpoint);
+    target_.finish();
   }
 
  private:
@@ -88,10 +96,17 @@ class StoreCopy {
     engine_.require_open();
     progress_(figures_);
   }
-  // The same, about once a MiB.
-  void tell_some(std::uint64_t bytes) {
-    untold_ += bytes;
-    if (untold_ >= kReportBytes) tell(std::exchange(untold_, 0));
+  // Whoever waits can end it though it waits for a network.
+  template <class Work>
+  void watched(Work work) {
+    WatchedWork watched;
+    watched.run(
+        1, [&] { work(watched); }, [this](std::uint64_t bytes) { tell(bytes); }, [this] { target_.stop(); });
+  }
+  // Of records, about once a MiB. Returns whether to go on.
+  bool note_some(WatchedWork& work, const runs::Record& record) {
+    untold_ += record.key.size() + record.value.size();
+    return untold_ < kReportBytes || work.note(std::exchange(untold_, 0));
   }
 
   void find_what_is_there(const State& state) {
@@ -100,7 +115,7 @@ class StoreCopy {
       for (const auto& file : sorted.files) names.emplace_back(file->summary().name);
     }
     std::sort(names.begin(), names.end());
-    target_.drop_others(names);
+    watched([&](WatchedWork&) { target_.drop_others(names); });
     for (const SortedRun& sorted : state.sorted_runs) {
       for (const auto& file : sorted.files) {
         const runs::RunSummary& summary = file->summary();
@@ -136,40 +151,40 @@ class StoreCopy {
   }
 
   // A run of which some bytes can't be had as they were written: if all of its records can be read, they make another.
-  void rewrite(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
+  void rewrite(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files, WatchedWork& work) {
     base::probe("engine: a copy wrote a damaged run anew");
     RunOutput output(target_.files(), ErasureMap(run->range_erasures()).fragments(), engine_.sizes().run_file_bytes);
     const std::unique_ptr<runs::Cursor> cursor = run->cursor(run, true);
     for (cursor->seek_first(); cursor->valid(); cursor->next()) {
       output.add(cursor->record());
-      tell_some(cursor->record().key.size() + cursor->record().value.size());
+      if (!note_some(work, cursor->record())) return;
     }
     if (cursor->failed()) engine_.throw_read_failure(run->why());
     for (runs::RunSummary& summary : output.finish()) files.push_back(std::move(summary));
   }
 
   std::vector<runs::RunSummary> copy_memtables(const HeldView& held,
-                                               const std::vector<std::shared_ptr<Memtable>>& memtables) {
+                                               const std::vector<std::shared_ptr<Memtable>>& memtables,
+                                               WatchedWork& work) {
     try {
       std::optional<Flushed> flushed =
           flush_memtables(target_.files(), *held.state, memtables, held.version, engine_.sizes().run_file_bytes,
-                          [this](const runs::Record& record) {
-                            tell_some(record.key.size() + record.value.size());
-                            return true;
-                          });
-      return std::move(flushed->files);
+                          [&](const runs::Record& record) { return note_some(work, record); });
+      return flushed ? std::move(flushed->files) : std::vector<runs::RunSummary>();
     } catch (const CounterUnreadable& failure) {
       engine_.throw_read_failure(failure.why);
     }
   }
 
   // With salvage, record by record: what can't be read hides what lies below it, in all runs.
-  std::vector<runs::RunSummary> copy_records(const HeldView& held) {
+  std::vector<runs::RunSummary> copy_records(const HeldView& held, WatchedWork& work) {
     RunOutput output(target_.files(), {}, engine_.sizes().run_file_bytes);
     MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine_.on_lost());
     for (bool more = view.first(); more; more = view.next()) {
-      output.add({view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros, view.seen().value});
-      tell_some(view.key().size() + view.seen().value.size());
+      const runs::Record record{view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros,
+                                view.seen().value};
+      output.add(record);
+      if (!note_some(work, record)) return {};
     }
     if (view.failed()) engine_.throw_read_failure(view.why());
     return output.finish();
@@ -179,15 +194,15 @@ class StoreCopy {
   CopyTarget& target_;
   const base::FunctionRef<void(const CopyFigures&)> progress_;
   CopyFigures figures_;
-  std::uint64_t untold_ = 0;
+  std::uint64_t untold_ = 0;                        // of records that are written
   std::map<std::string, bool, std::less<>> there_;  // runs in the target; whether an earlier copy had left them
 };
 
 }  // namespace
 
 void copy_store(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress) {
-  target.take(engine.header());
   StoreCopy copy(engine, target, progress);
+  copy.take();
   engine.refresh(true);
   HeldView held = engine.hold();
   for (int snapshots = 1;; ++snapshots) {

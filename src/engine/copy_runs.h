@@ -19,10 +19,8 @@ struct CopiedRun {
 // Copies `sources` to `target`, in their order, `at_once` of them at a time, until one fails. What is begun and not
 // finished stays as it is: that a later attempt finds it of no use is safer than a removal, which in a bucket may be
 // carried out when that one has finished it.
-//   tell     is called on this thread, with how many more bytes are there, once a second at least; what it throws ends
-//            all
-//   stop     has calls on `target` that are under way end soon
-//   returns  what became of each
+//   tell, stop  as WatchedWork has them (watched_work.h)
+//   returns     what became of each
 std::vector<CopiedRun> copy_runs(const std::vector<std::shared_ptr<runs::Run>>& sources, storage::Directory& target,
                                  std::size_t at_once, base::FunctionRef<void(std::uint64_t bytes)> tell,
                                  base::FunctionRef<void()> stop);
