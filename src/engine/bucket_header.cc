@@ -19,11 +19,10 @@ constexpr std::size_t kHeaderBytes = 64;
 using storage::Outcome;
 using storage::PutMode;
 
-constexpr const char* kMayNot = ". If that stays so, the credentials may not: docs/s3.md has what they must allow.";
-
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
-  return {ErrorCode::unavailable, where + ": can't " + doing + ": " + answer.why +
-                                      (answer.outcome == Outcome::refused ? kMayNot : ". Nothing was changed.")};
+  return {ErrorCode::unavailable,
+          where + ": can't " + doing + ": " + answer.why +
+              (answer.outcome == Outcome::refused ? remedy_of_refusal(answer) : ". Nothing was changed.")};
 }
 
 // done or exists.
@@ -35,10 +34,16 @@ Outcome put_header(storage::Bucket& bucket, const BucketHeader& header, const st
   if (answer.outcome == Outcome::done || answer.outcome == Outcome::exists) return answer.outcome;
   throw Error(ErrorCode::unavailable,
               where + ": can't make a store here: " + answer.why +
-                  (answer.outcome == Outcome::refused ? kMayNot : ". It may still come to be one: try again later."));
+                  (answer.outcome == Outcome::refused ? remedy_of_refusal(answer)
+                                                      : ". It may still come to be one: try again later."));
 }
 
 }  // namespace
+
+std::string remedy_of_refusal(const storage::Answer& answer) {
+  if (answer.why.find("NoSuchBucket") != std::string::npos) return ". The bucket must exist: make it first.";
+  return ". If that stays so, the credentials may not: docs/s3.md has what they must allow.";
+}
 
 std::string encode_bucket_header(const BucketHeader& header) {
   std::string out(kHeaderMagic);

@@ -37,6 +37,9 @@ struct BucketHeader {
 
 enum class HeaderRead : std::uint8_t { good, damaged, newer_format };
 
+// For messages: what to do about an answer that said `refused`, as the end of a sentence and another one.
+std::string remedy_of_refusal(const storage::Answer& answer);
+
 std::string encode_bucket_header(const BucketHeader& header);
 HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header);
 

@@ -130,10 +130,8 @@ class BucketTarget final : public CopyTarget {
     }
     throw Error(ErrorCode::unavailable,
                 "copy to " + where_ + ": " + answer.why +
-                    (answer.outcome == Outcome::refused
-                         ? ". If that stays so, the credentials may not: docs/s3.md has what they must allow. "
-                         : ". ") +
-                    "What is there is kept: run it again when that is mended, and it goes on.");
+                    (answer.outcome == Outcome::refused ? remedy_of_refusal(answer) : ".") +
+                    " What is there is kept: run it again when that is mended, and it goes on.");
   }
   [[nodiscard]] Error taken() const {
     return {ErrorCode::invalid_argument, "copy to " + where_ +

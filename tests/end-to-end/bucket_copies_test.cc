@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <thread>
 
@@ -20,7 +21,13 @@ namespace {
 
 using testing::Child;
 using testing::copied_records;
+using testing::copy_by_command;
 using namespace std::chrono_literals;
+
+std::size_t files_in(const std::string& folder) {
+  std::error_code absent;
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder, absent), {}));
+}
 
 class BucketCopyCommand : public ::testing::Test {
  protected:
@@ -35,20 +42,6 @@ class BucketCopyCommand : public ::testing::Test {
     return static_cast<std::size_t>(
         std::count_if(keys.begin(), keys.end(), [](const std::string& key) { return key.starts_with("copy/runs/"); }));
   }
-  static std::size_t files_in(const std::string& folder) {
-    std::error_code absent;
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder, absent), {}));
-  }
-  // Kills it when `arrived` says that there is as much as wanted; or it ends before.
-  static testing::CopySaid copy(const std::string& from, const std::string& to,
-                                const std::function<bool()>& arrived = {}) {
-    Child child = Child::program({INGOT_COMMAND, "copy", from, to, "--json"});
-    if (arrived) {
-      EXPECT_TRUE(testing::eventually(arrived));
-      child.signal(SIGKILL);
-    }
-    return testing::end_of_copy(child);
-  }
 
   fake_s3::Server server_;
   testing::TemporaryDirectory directory_;
@@ -61,14 +54,14 @@ TEST_F(BucketCopyCommand, GoesOnAfterEachKillThereAndBack) {
   ASSERT_GT(runs, 100U);
   std::size_t kills = 0;
   for (const std::size_t part : {runs / 5, runs / 2, runs * 4 / 5}) {
-    const testing::CopySaid said = copy(store_, copy_, [&] { return uploaded() >= part; });
+    const testing::CopySaid said = copy_by_command(store_, copy_, [&] { return uploaded() >= part; });
     if (said.status == 0) break;  // it was faster
     ++kills;
     EXPECT_EQ(said.status, -SIGKILL) << said.line;
     EXPECT_THROW(open(copy_), Error) << "it is no store yet";
   }
   EXPECT_GT(kills, 0U);
-  const testing::CopySaid said = copy(store_, copy_);
+  const testing::CopySaid said = copy_by_command(store_, copy_);
   ASSERT_EQ(said.status, 0) << said.line;
   EXPECT_GT(said.found, 0U) << said.line;
   EXPECT_EQ(uploaded(), runs);
@@ -78,8 +71,8 @@ TEST_F(BucketCopyCommand, GoesOnAfterEachKillThereAndBack) {
   EXPECT_TRUE(open(copy_).check().clean());
 
   const std::string back = directory_.at("back");
-  EXPECT_EQ(copy(copy_, back, [&] { return files_in(back + "/runs") >= runs / 2; }).status, -SIGKILL);
-  const testing::CopySaid there = copy(copy_, back);
+  EXPECT_EQ(copy_by_command(copy_, back, [&] { return files_in(back + "/runs") >= runs / 2; }).status, -SIGKILL);
+  const testing::CopySaid there = copy_by_command(copy_, back);
   ASSERT_EQ(there.status, 0) << there.line;
   EXPECT_GT(there.found, 0U) << there.line;
   EXPECT_TRUE(copied_records(back) == copied_records(store_));
@@ -96,7 +89,69 @@ TEST_F(BucketCopyCommand, WaitsForAServerThatIsAway) {
   EXPECT_EQ(said.status, 0) << said.line;
   EXPECT_EQ(said.found, 0U);
   EXPECT_TRUE(copied_records(copy_) == copied_records(store_));
-  EXPECT_EQ(copy(store_, copy_).status, 2) << "a store is there";
+  EXPECT_EQ(copy_by_command(store_, copy_).status, 2) << "a store is there";
+}
+
+// Whatever it waits for: the request is never answered.
+TEST_F(BucketCopyCommand, EndsAtASignalWhereverTheServerLeavesIt) {
+  using fake_s3::Verb;
+  struct Wait {
+    Verb verb;
+    const char* key_prefix;
+  };
+  const auto interrupt = [&](const std::string& from, const std::string& to, const Wait& wait) {
+    SCOPED_TRACE(wait.key_prefix);
+    server_.inject({.fault = fake_s3::Fault::slow,
+                    .verb = wait.verb,
+                    .key_prefix = wait.key_prefix,
+                    .count = 1'000'000,
+                    .held = true});
+    Child child = Child::program({INGOT_COMMAND, "copy", from, to, "--json"});
+    EXPECT_TRUE(server_.wait_for_held(1, 60s));
+    child.signal(SIGINT);
+    const testing::CopySaid said = testing::end_of_copy(child);
+    EXPECT_EQ(said.status, 130) << said.line;
+    server_.faults().clear();
+    server_.hang_up();
+    server_.release();
+  };
+  for (const Wait& wait : {Wait{Verb::get, "copy/store"}, Wait{Verb::put, "copy/copying"},
+                           Wait{Verb::put, "copy/runs/"}, Wait{Verb::put, "copy/checkpoints/"}}) {
+    interrupt(store_, copy_, wait);
+    EXPECT_THROW(open(copy_, {.create = false}), Error) << "it is no store yet";
+  }
+  ASSERT_EQ(copy_by_command(store_, copy_).status, 0);
+  EXPECT_TRUE(copied_records(copy_) == copied_records(store_));
+  const std::string back = directory_.at("back");
+  interrupt(copy_, back, {Verb::get, "copy/runs/"});
+  ASSERT_EQ(copy_by_command(copy_, back).status, 0);
+  EXPECT_TRUE(copied_records(back) == copied_records(store_));
+}
+
+class CephCopyCommand : public testing::BucketTest {};
+
+TEST_F(CephCopyCommand, GoesOnAfterAKillThereAndBack) {
+  const std::string source = directory_.at("store");
+  testing::make_copied_store(source);
+  const std::size_t runs = files_in(source + "/runs");
+  const std::string copy = store("copy");
+  const auto half_of_it = [&] { return objects(copy, "runs/").size() >= runs / 2; };
+  ASSERT_EQ(copy_by_command(source, copy, half_of_it).status, -SIGKILL);
+  EXPECT_THROW(open(copy), Error) << "it is no store yet";
+  const testing::CopySaid said = copy_by_command(source, copy);
+  ASSERT_EQ(said.status, 0) << said.line;
+  EXPECT_GT(said.found, 0U);
+  EXPECT_EQ(objects(copy, "runs/").size(), runs);
+  EXPECT_EQ(objects(copy, "checkpoints/").size(), 1U);
+  const std::string second = store("second");
+  const std::string back = directory_.at("back");
+  ASSERT_EQ(copy_by_command(copy, second).status, 0);
+  ASSERT_EQ(copy_by_command(second, back).status, 0);
+  const std::map<std::string, std::string> records = copied_records(source);
+  for (const std::string& where : {copy, second, back}) {
+    EXPECT_TRUE(copied_records(where) == records) << where;
+    EXPECT_TRUE(open(where).check().clean()) << where;
+  }
 }
 
 }  // namespace

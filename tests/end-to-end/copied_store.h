@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <functional>
 #include <map>
 #include <random>
 #include <string>
 
+#include "bucket_place.h"
 #include "child.h"
 #include "ingot/ingot.h"
 
@@ -48,6 +51,17 @@ inline CopySaid end_of_copy(Child& child) {
   const std::size_t at = said.line.find("\"found\":");
   if (at != std::string::npos) said.found = std::stoull(said.line.substr(at + 8));
   return said;
+}
+
+// Copies by the command. Killed when `arrived` says that there is as much as wanted; or it ends before.
+inline CopySaid copy_by_command(const std::string& from, const std::string& to,
+                                const std::function<bool()>& arrived = {}) {
+  Child child = Child::program({INGOT_COMMAND, "copy", from, to, "--json"});
+  if (arrived) {
+    EXPECT_TRUE(eventually(arrived));
+    child.signal(SIGKILL);
+  }
+  return end_of_copy(child);
 }
 
 }  // namespace ingot::testing

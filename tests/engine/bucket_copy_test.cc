@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@
 #include "engine/copies.h"
 #include "engine/directory_target.h"
 #include "ingot/error.h"
+#include "runs/run_format.h"
+#include "runs/run_parity.h"
 #include "support/memory_bucket.h"
 
 namespace ingot::engine {
@@ -235,16 +238,67 @@ TEST_F(BucketCopying, AnAnswerThatGotLostIsNoOtherCopy) {
 }
 
 TEST_F(BucketCopying, CanBeEndedWhileTheBucketIsAway) {
-  MemoryBucket bucket;
-  bucket.decide([](const std::string& request) -> std::optional<MemoryBucket::Instead> {
-    if (!request.starts_with("put runs/")) return std::nullopt;
-    return MemoryBucket::Instead{storage::Outcome::throttled};
+  for (const char* request : {"get store ", "list ", "put copying ", "put runs/", "put checkpoints/", "uploads "}) {
+    SCOPED_TRACE(request);
+    MemoryBucket bucket;
+    std::atomic<bool> away = false;
+    bucket.decide([&](const std::string& asked) -> std::optional<MemoryBucket::Instead> {
+      if (!asked.starts_with(request)) return std::nullopt;
+      away = true;
+      return MemoryBucket::Instead{storage::Outcome::throttled};
+    });
+    // It is called though nothing moves.
+    EXPECT_THROW(copy_to_bucket(open_source(), bucket, [&](const CopyFigures&) { return away.load(); }), Interrupted);
+    bucket.decide({});
+    copy_to_bucket(open_source(), bucket);
+    expect_whole(bucket);
+  }
+}
+
+TEST_F(BucketCopying, HealsWhatIsDamagedInItsSource) {
+  MemoryBucket source;
+  copy_to_bucket(open_source(), source);
+  const std::vector<std::string> runs = keys_under(source, "runs/");
+  ASSERT_EQ(runs.size(), 4U);
+  for (const std::string& key : runs) {
+    std::string bytes = *source.peek(key);
+    bytes[100] = static_cast<char>(bytes[100] ^ 0x10);
+    source.set(key, bytes);
+  }
+  MemoryBucket target;
+  copy_to_bucket(open_bucket(source, {.read_only = true}), target);
+  expect_whole(target);
+  // Beyond that it is no copy.
+  std::string bytes = *source.peek(runs.front());
+  bytes[100 + runs::kParitySectors * runs::kSectorBytes] ^= 0x10;
+  source.set(runs.front(), bytes);
+  MemoryBucket second;
+  expect_refused(ErrorCode::corrupt, "is damaged beyond healing",
+                 [&] { copy_to_bucket(open_bucket(source, {.read_only = true}), second); });
+  expect_refused(ErrorCode::not_a_store, "run the copy again", [&] { open_bucket(second, {.create = false}); });
+}
+
+TEST_F(BucketCopying, GoesOnWithANewerSnapshotIfItsSourceIsCollectedMeanwhile) {
+  MemoryBucket source;
+  copy_to_bucket(open_source(), source);
+  const Opened reader = open_bucket(source, {.read_only = true});
+  const std::vector<std::string> before = keys_under(source, "runs/");
+  const Opened writer = open_bucket(source);
+  History history;
+  fill(writer, history, 8);
+  const AllOf wanted = all_of(writer);
+  source.decide([&](const std::string& request) -> std::optional<MemoryBucket::Instead> {
+    if (!request.starts_with("get runs/")) return std::nullopt;
+    source.decide({});
+    writer->settle();  // all are one run now
+    for (const std::string& key : before) (void)source.remove(key, base::now() + std::chrono::seconds(30));
+    return std::nullopt;
   });
-  int calls = 0;  // which come though nothing moves
-  EXPECT_THROW(copy_to_bucket(open_source(), bucket, [&](const CopyFigures&) { return ++calls == 5; }), Interrupted);
-  bucket.decide({});
-  copy_to_bucket(open_source(), bucket);
-  expect_whole(bucket);
+  const std::uint64_t newer = base::probe_count("engine: a copy went on with a newer snapshot");
+  MemoryBucket target;
+  copy_to_bucket(reader, target);
+  EXPECT_EQ(base::probe_count("engine: a copy went on with a newer snapshot"), newer + 1);
+  expect_whole(target, wanted);
 }
 
 TEST_F(BucketCopying, IsRefusedWhereSomethingElseIs) {

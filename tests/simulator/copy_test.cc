@@ -14,6 +14,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "base/testing.h"
 #include "base/time.h"
@@ -26,7 +27,6 @@
 #include "ingot/error.h"
 #include "ingot/space.h"
 #include "ingot/store.h"
-#include "mounted.h"
 
 namespace ingot::simulator {
 namespace {
@@ -64,24 +64,94 @@ class Copies {
     sizes_.memory_bytes_min = 1UL << 20;
   }
 
+  // A copy is killed, and another one comes through, of what the source has become; then arrives what the dead one had
+  // sent. Days later nothing of that is left, and all of the copy.
+  void leave_and_collect() {
+    world_.scheduler.set_steps_max(100'000'000);
+    make_source();
+    const auto has_runs = [this] {
+      const std::vector<std::string> keys = world_.bucket.keys();
+      return std::any_of(keys.begin(), keys.end(), [](const auto& key) { return key.starts_with("target/runs/"); });
+    };
+    for (std::uint64_t steps = 100; !has_runs() && !through_; steps += 50) {
+      Process& dead = world_.scheduler.start("copier", [this] { copy(true, false, false); });
+      world_.scheduler.kill_after(dead, steps);
+      world_.scheduler.wait_for_end(dead);
+    }
+    if (through_) world_.scheduler.fail("it was never interrupted");
+    Contents whole;
+    const auto run_process = [this](const char* name, std::function<void()> body) {
+      world_.scheduler.wait_for_end(world_.scheduler.start(name, std::move(body)));
+    };
+    run_process("writer", [this] {
+      Store store = open_source(false, false);
+      for (int i = 0; i < 20; ++i) write(store);
+      store.settle();
+      note(store);
+      store.close();
+    });
+    run_process("copier", [this] { copy(true, false, true); });
+    const std::vector<std::string> sound = world_.bucket.keys();
+    run_process("late", [this] {
+      BelowBucket target(world_.bucket, "target");
+      const base::Instant until = base::now() + 1min;
+      using storage::PutMode;
+      (void)target.put("copying", "a mark", PutMode::create, {}, until);
+      (void)target.put("runs/00000000000000000000000000000001", "a run", PutMode::replace, {}, until);
+      (void)target.put("checkpoints/0000000000000001-c-00000000-ffffffffffffffff-0000000000000001", "of its own id",
+                       PutMode::create, {}, until);
+      (void)target.begin_upload("runs/00000000000000000000000000000002", until);
+    });
+    if (world_.bucket.keys().size() != sound.size() + 3) world_.scheduler.fail("what is late did not arrive");
+    run_process("reader", [this, &whole] {
+      const Store store = open_target(true);
+      Version version = 0;
+      const Contents all = contents(store, version);
+      const HostMemory host;
+      whole = all;
+    });
+    for (int day = 0; day < 6; ++day) {
+      world_.scheduler.sleep_for(26h);
+      run_process("daily", [this] {
+        Store store = open_target(false);
+        for (int i = 0; i < 5; ++i) Space("daily").put(store, "k" + std::to_string(i), "v");
+        store.settle();
+        base::sleep_for(30s);
+        store.close();
+      });
+    }
+    for (const std::string& key : world_.bucket.keys()) {
+      if (key == "target/copying" || key.ends_with("/00000000000000000000000000000001") ||
+          key.ends_with("-ffffffffffffffff-0000000000000001"))
+        world_.scheduler.fail(key + " is still there");
+    }
+    if (!world_.bucket.open_uploads().empty()) world_.scheduler.fail("an upload is still open");
+    run_process("judge", [this, &whole] {
+      std::string wrong;
+      {
+        const Store store = open_target(true);
+        Version version = 0;
+        if (contents(store, version) != whole) wrong = "something of the copy is gone";
+        if (!store.check().clean()) wrong = "the copy is damaged";
+      }
+      fail(wrong);
+    });
+  }
+
   void run() {
     world_.scheduler.set_steps_max(20'000'000);
     profile_.garbage_page = chance_.percent(30) ? 300'000 : 0;
     world_.disk.set_faults(profile_);
-    Process& maker = world_.scheduler.start("maker", [this] {
-      for (const char* folder : {"source", "target"}) expect_none(world_.disk.make_directory(folder));
-      expect_none(world_.disk.sync_directory(""));
-      Store store = open_source(false, true);
-      for (std::uint64_t i = chance_.magnitude(1, 200); i > 0; --i) write(store);
-      if (chance_.one_in(2)) store.settle();
-      note(store);
-    });
-    world_.scheduler.wait_for_end(maker);
+    make_source();
     Process* writer = &start_writer();
     world_.scheduler.sleep_for(std::chrono::milliseconds(chance_.between(1, 800)));
     const std::uint64_t kills = chance_.below(12);
     BucketProfile wire;
-    if (way_.to_bucket && chance_.percent(70)) wire = BucketProfile::draw(chance_);
+    if ((way_.to_bucket || way_.from_bucket) && chance_.percent(70)) {
+      wire = BucketProfile::draw(chance_);
+      // What becomes of a writer's commits then is another test.
+      if (way_.from_bucket) end_writer(*writer);
+    }
     wire[Fault::stall] = 0;  // the writer would write for days
     world_.bucket.set_faults(wire);
     const bool pins = chance_.percent(60);
@@ -103,8 +173,9 @@ class Copies {
       }
       if (chance_.percent(30)) world_.scheduler.sleep_for(std::chrono::milliseconds(chance_.below(400)));
     }
-    stop_ = true;
-    world_.scheduler.wait_for_end(*writer);
+    world_.bucket.set_faults({});
+    world_.bucket.end_periods();
+    if (!stop_) end_writer(*writer);
     if (chance_.percent(70)) world_.disk.lose_power();  // the copy was said to be there
     Process& reader = world_.scheduler.start("reader", [this] { read(); });
     world_.scheduler.wait_for_end(reader);
@@ -119,6 +190,18 @@ class Copies {
   }
 
  private:
+  void make_source() {
+    Process& maker = world_.scheduler.start("maker", [this] {
+      for (const char* folder : {"source", "target"}) expect_none(world_.disk.make_directory(folder));
+      expect_none(world_.disk.sync_directory(""));
+      Store store = open_source(false, true);
+      for (std::uint64_t i = chance_.magnitude(1, 200); i > 0; --i) write(store);
+      if (chance_.one_in(2)) store.settle();
+      note(store);
+    });
+    world_.scheduler.wait_for_end(maker);
+  }
+
   void expect_none(const storage::IoError& error) {
     if (error) world_.scheduler.fail("the disk: " + error.text());
   }
@@ -127,8 +210,8 @@ class Copies {
                                        May may = May::write) {
     if (!in_bucket)
       return engine::Engine::open(std::make_unique<Below>(world_.disk, folder, may), folder, options, sizes_);
-    const auto make_medium = [this](const engine::Medium::Setting& setting) {
-      return engine::make_bucket_medium(std::make_unique<MountedBucket>(world_.bucket), nullptr, setting);
+    const auto make_medium = [this, folder](const engine::Medium::Setting& setting) {
+      return engine::make_bucket_medium(std::make_unique<BelowBucket>(world_.bucket, folder), nullptr, setting);
     };
     return engine::Engine::open_on(make_medium, folder, options, sizes_);
   }
@@ -147,7 +230,7 @@ class Copies {
   }
   std::unique_ptr<engine::CopyTarget> target(bool last) {
     if (way_.to_bucket)
-      return engine::make_bucket_target(std::make_unique<MountedBucket>(world_.bucket), "target", sizes_);
+      return engine::make_bucket_target(std::make_unique<BelowBucket>(world_.bucket, "target"), "target", sizes_);
     const auto at_the_end = [this, last] {
       if (last || chance_.one_in(2)) return;
       world_.scheduler.kill_after(*world_.scheduler.current_process(), chance_.between(1, 8));
@@ -173,6 +256,11 @@ class Copies {
     const HostMemory host;
     history_[version] = all;
     newest_ = std::max(newest_, version);
+  }
+
+  void end_writer(Process& writer) {
+    stop_ = true;
+    world_.scheduler.wait_for_end(writer);
   }
 
   Process& start_writer() {
@@ -244,7 +332,7 @@ class Copies {
       there = error.code() == ErrorCode::invalid_argument &&
               std::string_view(error.what()).find("it was whole by then") != std::string_view::npos;
       const bool outrun = slow && !pins && error.code() == ErrorCode::expired;
-      const bool away = way_.to_bucket && !last && error.code() == ErrorCode::unavailable;
+      const bool away = (way_.to_bucket || way_.from_bucket) && !last && error.code() == ErrorCode::unavailable;
       if (!there && !outrun && !away) wrong = std::string("the copy: ") + error.what();
     }
     if (!wrong.empty()) world_.scheduler.fail(wrong);
@@ -333,8 +421,17 @@ TEST(CopiesToABucket, AreOfOneVersionWhateverBefallsRequests) {
   expect_copies({.to_bucket = true}, kSeeds / 2);
 }
 
+TEST(CopiesToABucket, WhatIsLeftOfDeadOnesIsCollectedAndNothingElse) {
+  const Ran ran = in_world(3, [](World& world) { Copies(world, {.to_bucket = true}).leave_and_collect(); });
+  EXPECT_EQ(ran.failure, "");
+}
+
 TEST(CopiesFromABucket, AreOfOneVersionWhereverTheyWereKilled) {
   expect_copies({.from_bucket = true}, kSeeds / 2);
+}
+
+TEST(CopiesFromABucketToAnother, AreOfOneVersionWhateverBefallsRequests) {
+  expect_copies({.from_bucket = true, .to_bucket = true}, kSeeds / 4);
 }
 
 TEST(CopiesOnADisk, AreOfOneVersionWhereverTheyWereKilled) {
