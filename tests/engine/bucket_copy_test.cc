@@ -118,16 +118,15 @@ TEST_F(BucketCopying, GoesOnWhereverItWasInterrupted) {
   const Opened source = open_source();
   std::uint64_t largest = 0;
   for (const SortedRun& sorted : source->hold().state->sorted_runs) largest = std::max(largest, sorted.file_bytes());
-  for (std::uint64_t calls = 1;; ++calls) {
-    SCOPED_TRACE(calls);
+  for (std::uint64_t step = 1;; step *= 8) {
+    SCOPED_TRACE(step);
     MemoryBucket bucket;
-    bucket.set_latency(std::chrono::milliseconds(1));  // so that it is called for each file
     std::uint64_t interruptions = 0;
     CopyFigures last;
     for (bool whole = false; !whole;) {
-      std::uint64_t left = calls + interruptions;
       try {
-        last = copy_to_bucket(source, bucket, [&](const CopyFigures&) { return --left == 0; });
+        last = copy_to_bucket(source, bucket,
+                              [&](const CopyFigures& now) { return now.done - now.found >= step << interruptions; });
         whole = true;
         EXPECT_TRUE(interruptions == 0 || last.found > 0);
       } catch (const Interrupted&) {

@@ -23,9 +23,14 @@ namespace ingot::engine {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kCopyStride = 37;  // a copy takes seconds, and differs in nothing but bytes
+// A copy takes seconds, and differs in nothing but bytes.
+constexpr std::size_t kCopyStride = 61;
+constexpr std::uint64_t kFirstStep = 20'000;
+constexpr std::uint64_t kStepsApart = 100;
 #else
 constexpr std::size_t kCopyStride = 1;
+constexpr std::uint64_t kFirstStep = 1;
+constexpr std::uint64_t kStepsApart = 4;
 #endif
 
 CopyFigures copy_to(const Opened& engine, const Disk& target,
@@ -140,19 +145,18 @@ TEST_F(Copying, GoesOnWhereverItWasInterrupted) {
     run_bytes += sorted.file_bytes();
     largest = std::max(largest, sorted.file_bytes());
   }
-  for (int calls = 1;; ++calls) {
-    SCOPED_TRACE(calls);
+  for (std::uint64_t step = kFirstStep;; step *= kStepsApart) {
+    SCOPED_TRACE(step);
     const auto target = std::make_shared<DamageableDisk>();
     std::uint64_t sent = 0;
     std::uint64_t interruptions = 0;
-    // Each attempt comes a little further than the one before.
+    // Each attempt brings twice as much as the one before.
     for (bool whole = false; !whole;) {
-      std::uint64_t left = static_cast<std::uint64_t>(calls) + interruptions;
       CopyFigures last;
       try {
         copy_to(source, target, [&](const CopyFigures& now) {
           last = now;
-          return --left == 0;
+          return now.done - now.found >= step << interruptions;
         });
         whole = true;
         EXPECT_TRUE(interruptions == 0 || last.found > 0);
