@@ -167,8 +167,8 @@ class Store {
   ///   throws    invalid_argument: there are other files or objects, or a store, or it can't hold one.  unavailable: it
   ///             can't be written, or not now, or another copy to this directory is under way (of several to one prefix
   ///             of a bucket the first to be whole is the store, and the others are told so in the end).  corrupt:
-  ///             something can't be read.  expired: this store is open read-only, or in a bucket, and files were removed
-  ///             faster than they could be copied
+  ///             something can't be read.  expired: this store is open read-only, or in a bucket, and files were
+  ///             removed faster than they could be copied
   void copy(const std::string& where, const std::function<void(const CopyProgress&)>& progress = {}) const;
 
   /// Reads every byte of the store and verifies it; heals what it can (read-only: in memory only). Damage is reported,
