@@ -156,14 +156,20 @@ class Store {
   /// Names of the spaces that hold anything, sorted by bytes. Costs a seek for each.
   [[nodiscard]] std::vector<std::string> spaces() const;
 
-  /// Copies the store to `where`, while it is being written: a directory that does not exist yet, is empty, or is what
-  /// an interrupted copy left. The copy is as of one moment after this call began, and a store like any other;
-  /// restoring is opening it. Every byte is verified, and healed if need be. Killed or failed at any moment, the same
-  /// call goes on: what is there is verified, and not transferred again.
-  ///   progress  is called about once a MiB; an exception from it ends the copy, which can go on later
-  ///   throws    invalid_argument: there are other files, or a store, or it can't hold one.  unavailable: it can't be
-  ///             written, or not now.  corrupt: something can't be read.  expired: this store is open read-only, and
-  ///             writers removed files faster than they could be copied
+  /// Copies the store to `where`, while it is being written: a directory that does not exist yet or is empty, a prefix
+  /// of a bucket ("s3://bucket/prefix") under which there is nothing, or what an interrupted copy left in either. The
+  /// copy is as of one moment after this call began, and a store of its own like any other; restoring is opening it.
+  /// Every byte that is read is verified, and healed if need be. Killed or failed at any moment, the same call goes on:
+  /// what is there is not transferred again. In a directory that is read and verified first; in a bucket an object is
+  /// whole or not there, and its size is looked at. Until all is there, `where` is no store, and opening it says so.
+  ///   progress  is called on this thread, about once a MiB, and once a second while a network is waited for; for the
+  ///             last time when all is there, before it becomes a store. An exception from it ends the copy, as soon as
+  ///             the requests that are under way have ended or are given up; it can go on later
+  ///   throws    invalid_argument: there are other files or objects, or a store, or it can't hold one.  unavailable: it
+  ///             can't be written, or not now, or another copy to this directory is under way (of several to one prefix
+  ///             of a bucket the first to be whole is the store, and the others are told so in the end).  corrupt:
+  ///             something can't be read.  expired: this store is open read-only, or in a bucket, and files were
+  ///             removed faster than they could be copied
   void copy(const std::string& where, const std::function<void(const CopyProgress&)>& progress = {}) const;
 
   /// Reads every byte of the store and verifies it; heals what it can (read-only: in memory only). Damage is reported,

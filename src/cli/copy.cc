@@ -1,4 +1,12 @@
 // copy, check: the verbs that read every byte.
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "cli/json.h"
@@ -9,12 +17,93 @@ namespace ingot::cli {
 
 namespace {
 
+// So long may requests that are under way take to come to an end.
+constexpr std::chrono::seconds kEndPatience{3};
+
 struct Interrupted {};
 
 // "812 MiB of 934 MiB"
 std::string part_text(std::uint64_t part, std::uint64_t whole) {
   return bytes_text(part) + " of " + bytes_text(whole);
 }
+
+// How far a copy is, as people are told. Any thread.
+class CopyReport {
+ public:
+  void note(const CopyProgress& copied) {
+    const std::lock_guard lock(mutex_);
+    last_ = copied;
+    // What is there is verified first; what goes beyond it is copied now.
+    const bool verifying = copied.bytes_found == copied.bytes_done;
+    const bool whole = copied.bytes_done == copied.bytes_total;
+    if (copied.bytes_found > 0 && (!verifying || whole) && !std::exchange(told_, true)) {
+      progress_.clear();
+      say("It goes on with a copy that was interrupted: " + part_text(copied.bytes_found, copied.bytes_total) +
+          " are there.");
+    }
+    if (progress_.due()) {
+      progress_.show((verifying && copied.bytes_found > 0 ? "verifying what is there  " : "copying  ") +
+                     share_text(copied.bytes_done, copied.bytes_total));
+    }
+  }
+  void say_interrupted() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(ended_, true)) return;
+    progress_.clear();
+    say("Interrupted" +
+        (last_.bytes_total == 0 ? std::string()
+                                : ": " + part_text(last_.bytes_done, last_.bytes_total) + " are there") +
+        ". The same command goes on with it.");
+  }
+  CopyProgress end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    progress_.clear();
+    return last_;
+  }
+
+ private:
+  std::mutex mutex_;
+  Progress progress_;
+  CopyProgress last_;
+  bool told_ = false;   // that it goes on
+  bool ended_ = false;  // how is told, or need not be
+};
+
+// Ends the process after a signal if the copy does not end by itself, as it may not while a bucket is away. A copy may
+// be killed at any moment, so nothing is lost by that.
+class EndAfterSignal {
+ public:
+  explicit EndAfterSignal(CopyReport& report) : report_(report), thread_([this] { wait(); }) {}
+  ~EndAfterSignal() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_ended_ = true;
+      ended_.notify_all();
+    }
+    end_waiting();
+    thread_.join();
+  }
+  EndAfterSignal(const EndAfterSignal&) = delete;
+  EndAfterSignal& operator=(const EndAfterSignal&) = delete;
+
+ private:
+  void wait() {
+    pollfd descriptor{signal_descriptor(), POLLIN, 0};
+    while (::poll(&descriptor, 1, -1) < 0 && errno == EINTR) {
+    }
+    std::unique_lock lock(mutex_);
+    if (ended_.wait_for(lock, kEndPatience, [this] { return is_ended_; })) return;
+    report_.say_interrupted();
+    ::_exit(static_cast<int>(Exit::interrupted));
+  }
+
+  CopyReport& report_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool is_ended_ = false;
+  std::thread thread_;  // last: it uses all the others
+};
 
 }  // namespace
 
@@ -25,35 +114,21 @@ Exit run_copy(Context& context) {
   }
   const std::string from = both ? context.argument(0) : context.where();
   const std::string& to = context.argument(both ? 1 : 0);
-  const Store store = open_store(from, context.arguments.has("salvage") ? Access::salvage : Access::read);
+  Store opened = open_store(from, context.arguments.has("salvage") ? Access::salvage : Access::read);
   note_signals();
-  Progress progress;
-  CopyProgress last;
-  bool told = false;
+  CopyReport report;
+  const EndAfterSignal end(report);
+  const Store store = std::move(opened);  // its end may wait, too
   try {
     store.copy(to, [&](const CopyProgress& copied) {
-      last = copied;
-      // What is there is verified first; what goes beyond it is copied now.
-      const bool verifying = copied.bytes_found == copied.bytes_done;
-      const bool whole = copied.bytes_done == copied.bytes_total;
-      if (copied.bytes_found > 0 && (!verifying || whole) && !std::exchange(told, true)) {
-        progress.clear();
-        say("It goes on with a copy that was interrupted: " + part_text(copied.bytes_found, copied.bytes_total) +
-            " are there.");
-      }
-      if (progress.due()) {
-        progress.show((verifying && copied.bytes_found > 0 ? "verifying what is there  " : "copying  ") +
-                      share_text(copied.bytes_done, copied.bytes_total));
-      }
-      if (signal_received() && !whole) throw Interrupted{};
+      report.note(copied);
+      if (signal_received()) throw Interrupted{};
     });
   } catch (const Interrupted&) {
-    progress.clear();
-    say("Interrupted: " + part_text(last.bytes_done, last.bytes_total) +
-        " are there. The same command goes on with it.");
+    report.say_interrupted();
     return Exit::interrupted;
   }
-  progress.clear();
+  const CopyProgress last = report.end();
   if (context.json) {
     context.output.line(JsonObject()
                             .add("from", from)

@@ -155,14 +155,16 @@ const std::vector<Verb>& verbs() {
       {"copy",
        "[FROM] TO",
        "Copies a store, verified, while it is in use",
-       "Into a directory that does not exist yet. The copy is a store: to restore it,\n"
-       "open it. If it is interrupted, or fails, the same command goes on with it: what is\n"
-       "there already is verified, and not transferred again. Exit status 130: interrupted\n"
-       "by a signal.\n"
+       "Into a directory that does not exist yet, or a prefix of a bucket under which there\n"
+       "is nothing (s3://bucket/prefix); FROM may be either, too. The copy is a store: to\n"
+       "restore it, open it. If it is interrupted, or fails, the same command goes on with\n"
+       "it: what is there already is not transferred again. Exit status 130: interrupted by\n"
+       "a signal.\n"
        "With --salvage also a store that is damaged beyond healing: what can't be read is\n"
        "named on stderr and left out; the exit status is then 1.\n",
        "ingot copy data backup/2024-06-01\n"
-       "ingot -s data copy backup/today\n",
+       "ingot -s data copy s3://backups/app\n"
+       "ingot copy s3://backups/app restored\n",
        {kSalvageOption},
        1,
        2,

@@ -22,9 +22,57 @@ using storage::PutMode;
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
   return {ErrorCode::unavailable,
           where + ": can't " + doing + ": " + answer.why +
-              (answer.outcome == Outcome::refused
-                   ? ". If that stays so, the credentials may not: docs/s3.md has what they must allow."
-                   : ". Nothing was changed.")};
+              (answer.outcome == Outcome::refused ? remedy_of_refusal(answer) : ". Nothing was changed.")};
+}
+
+// done or exists.
+Outcome put_header(storage::Bucket& bucket, const BucketHeader& header, const std::string& where,
+                   base::Instant deadline) {
+  const std::string bytes = encode_bucket_header(header);
+  const storage::Answer answer = storage::persist(deadline, [&](base::Instant end_of_try) {
+    return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, end_of_try);
+  });
+  if (answer.outcome == Outcome::done || answer.outcome == Outcome::exists) return answer.outcome;
+  throw Error(ErrorCode::unavailable,
+              where + ": can't make a store here: " + answer.why +
+                  (answer.outcome == Outcome::refused ? remedy_of_refusal(answer)
+                                                      : ". It may still come to be one: try again later."));
+}
+
+}  // namespace
+
+std::string remedy_of_refusal(const storage::Answer& answer) {
+  if (answer.why.find("NoSuchBucket") != std::string::npos) return ". The bucket must exist: make it first.";
+  return ". If that stays so, the credentials may not: docs/s3.md has what they must allow.";
+}
+
+std::string encode_bucket_header(const BucketHeader& header) {
+  std::string out(kHeaderMagic);
+  base::append_little(out, kBucketStoreFormat);
+  base::append_little(out, std::uint32_t{0});
+  char hash[16];
+  base::store_hash(hash, header.store.store_id);
+  out.append(hash, sizeof hash);
+  base::append_little(out, static_cast<std::uint64_t>(header.store.made_micros));
+  base::append_little(out, static_cast<std::uint64_t>(header.grace.count()));
+  base::store_hash(hash, base::hash128(out));
+  return out.append(hash, sizeof hash);
+}
+
+HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
+  if (bytes.size() < 12 || bytes.substr(0, 8) != kHeaderMagic) return HeaderRead::damaged;
+  if (base::load_little<std::uint32_t>(bytes.data() + 8) > kBucketStoreFormat) return HeaderRead::newer_format;
+  if (bytes.size() != kHeaderBytes ||
+      base::load_hash(bytes.data() + kHeaderBytes - 16) != base::hash128(bytes.substr(0, kHeaderBytes - 16))) {
+    return HeaderRead::damaged;
+  }
+  header.store.store_id = base::load_hash(bytes.data() + 16);
+  header.store.made_micros = static_cast<std::int64_t>(base::load_little<std::uint64_t>(bytes.data() + 32));
+  const auto grace = base::load_little<std::uint64_t>(bytes.data() + 40);
+  if (grace < static_cast<std::uint64_t>(kGraceMin.count()) || grace > static_cast<std::uint64_t>(kGraceMax.count()))
+    return HeaderRead::damaged;
+  header.grace = std::chrono::seconds(grace);
+  return HeaderRead::good;
 }
 
 // Everything rests on "if absent": two writers of one name must never both be told that it is theirs.
@@ -82,35 +130,14 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   (void)bucket.remove(key, deadline);
 }
 
-}  // namespace
-
-std::string encode_bucket_header(const BucketHeader& header) {
-  std::string out(kHeaderMagic);
-  base::append_little(out, kBucketStoreFormat);
-  base::append_little(out, std::uint32_t{0});
-  char hash[16];
-  base::store_hash(hash, header.store.store_id);
-  out.append(hash, sizeof hash);
-  base::append_little(out, static_cast<std::uint64_t>(header.store.made_micros));
-  base::append_little(out, static_cast<std::uint64_t>(header.grace.count()));
-  base::store_hash(hash, base::hash128(out));
-  return out.append(hash, sizeof hash);
-}
-
-HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
-  if (bytes.size() < 12 || bytes.substr(0, 8) != kHeaderMagic) return HeaderRead::damaged;
-  if (base::load_little<std::uint32_t>(bytes.data() + 8) > kBucketStoreFormat) return HeaderRead::newer_format;
-  if (bytes.size() != kHeaderBytes ||
-      base::load_hash(bytes.data() + kHeaderBytes - 16) != base::hash128(bytes.substr(0, kHeaderBytes - 16))) {
-    return HeaderRead::damaged;
-  }
-  header.store.store_id = base::load_hash(bytes.data() + 16);
-  header.store.made_micros = static_cast<std::int64_t>(base::load_little<std::uint64_t>(bytes.data() + 32));
-  const auto grace = base::load_little<std::uint64_t>(bytes.data() + 40);
-  if (grace < static_cast<std::uint64_t>(kGraceMin.count()) || grace > static_cast<std::uint64_t>(kGraceMax.count()))
-    return HeaderRead::damaged;
-  header.grace = std::chrono::seconds(grace);
-  return HeaderRead::good;
+bool create_bucket_header(storage::Bucket& bucket, const BucketHeader& header, const std::string& where,
+                          base::Instant deadline) {
+  if (put_header(bucket, header, where, deadline) == Outcome::done) return true;
+  // Maybe an earlier delivery of this one made it.
+  const storage::Got got =
+      storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });
+  if (got.outcome != Outcome::done) throw away(where, "see who made the store", got);
+  return got.bytes == encode_bucket_header(header);
 }
 
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
@@ -126,17 +153,13 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
         deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });
     if (store.outcome == Outcome::done) return;
     if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
+    if (object.key == kCopyingMark) throw Error(ErrorCode::not_a_store, where + kCopyUnderWay + ".");
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
                                             "\") and no store. Give a prefix of its own, as s3://bucket/app.");
   }
   require_conditions(bucket, pool, where, deadline);
-  const std::string bytes = encode_bucket_header(header);
-  const storage::Answer answer = storage::persist(deadline, [&](base::Instant end_of_try) {
-    return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, end_of_try);
-  });
-  if (answer.outcome == Outcome::exists) base::probe("engine: another process made the store in the bucket");
-  if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
-    throw away(where, "make a store here", answer);
+  if (put_header(bucket, header, where, deadline) == Outcome::exists)
+    base::probe("engine: another process made the store in the bucket");
 }
 
 }  // namespace ingot::engine

@@ -37,8 +37,20 @@ struct BucketHeader {
 
 enum class HeaderRead : std::uint8_t { good, damaged, newer_format };
 
+// For messages: what to do about an answer that said `refused`, as the end of a sentence and another one.
+std::string remedy_of_refusal(const storage::Answer& answer);
+
 std::string encode_bucket_header(const BucketHeader& header);
 HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header);
+
+// Sees to it that the bucket heeds conditions, and tells what is missing from what is hidden. Throws Error.
+void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, const std::string& where,
+                        base::Instant deadline);
+
+// From then on it is a store. False: another header is there. Throws Error: the bucket is away, and nobody can know
+// yet.
+bool create_bucket_header(storage::Bucket& bucket, const BucketHeader& header, const std::string& where,
+                          base::Instant deadline);
 
 // Makes the store, unless somebody else is faster; then that one is it. Throws Error: the bucket ignores conditions, or
 // hides what is missing, and the sentence says so; or it is away past the deadline.

@@ -59,6 +59,11 @@ class BucketMedium final : public Medium, private Collector::Place {
     }
     if (opening_.outcome == log::BucketOpening::Outcome::no_store) {
       const Options& options = setting_.options;
+      if (options.read_only || !options.create || opening_.objects != 0) {
+        const storage::Got mark = storage::persist(
+            deadline, [&](base::Instant end_of_try) { return bucket_->get(kCopyingMark, {}, end_of_try); });
+        if (mark.outcome == Outcome::done) throw Error(ErrorCode::not_a_store, setting_.where + kCopyUnderWay + ".");
+      }
       if (options.read_only || !options.create) {
         throw Error(ErrorCode::not_a_store, setting_.where + " holds no store" +
                                                 (options.read_only ? ", and none is made when opening read-only."

@@ -89,6 +89,15 @@ bool decode_payload(std::string_view payload, Checkpoint& checkpoint) {
 
 }  // namespace
 
+std::vector<std::string_view> run_names(const Checkpoint& checkpoint) {
+  std::vector<std::string_view> names;
+  for (const CheckpointSortedRun& sorted : checkpoint.sorted_runs) {
+    for (const runs::RunSummary& run : sorted.files) names.emplace_back(run.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 std::string checkpoint_path(std::uint64_t edit_number) {
   char name[48];
   const int length =

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/hash.h"
@@ -55,6 +56,9 @@ struct Checkpoint {
 };
 
 enum class CheckpointRead : std::uint8_t { found, none, damaged, newer_format, failed };
+
+// Of all its runs, sorted. Views into it.
+std::vector<std::string_view> run_names(const Checkpoint& checkpoint);
 
 std::string checkpoint_path(std::uint64_t edit_number);
 

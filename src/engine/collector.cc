@@ -6,6 +6,7 @@
 #include "base/testing.h"
 #include "engine/engine.h"
 #include "engine/run_output.h"
+#include "engine/store_header.h"
 #include "ingot/error.h"
 #include "log/bucket_format.h"
 #include "storage/persist.h"
@@ -220,6 +221,7 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     if (known && is_named_by_us(object.key, log::kBulkPrefix) && object.modified < payloads_before)
       gone.push_back(object.key);
   });
+  gone.emplace_back(kCopyingMark);  // of a copy that was killed when this was a store already
   list(kProbePrefix, [&](const storage::ListedObject& object) {
     if (is_named_by_us(object.key, kProbePrefix) && object.modified <= seen) gone.push_back(object.key);
   });

@@ -9,9 +9,11 @@
 #include "base/random.h"
 #include "base/testing.h"
 #include "engine/checkpoint.h"
+#include "engine/copy_runs.h"
 #include "engine/flush.h"
 #include "engine/merged_view.h"
 #include "engine/run_output.h"
+#include "engine/watched_work.h"
 #include "ingot/error.h"
 
 namespace ingot::engine {
@@ -21,40 +23,18 @@ namespace {
 // How often a newer snapshot is taken: each time the copy has come nearer to the end.
 constexpr int kSnapshotsMax = 100;
 constexpr std::uint64_t kReportBytes = 1 << 20;
-
-// Removed unless it was finished.
-class NewFile {
- public:
-  NewFile(storage::Directory& directory, std::string path) : directory_(directory), path_(std::move(path)) {}
-  ~NewFile() {
-    if (file_ == nullptr) return;
-    file_.reset();
-    (void)directory_.remove(path_).code();
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  storage::IoError begin() { return directory_.open(path_, storage::OpenMode::create, file_); }
-  storage::IoError append(std::string_view bytes) {
-    const std::uint64_t at = std::exchange(bytes_, bytes_ + bytes.size());
-    return file_->write_at(at, bytes);
-  }
-  storage::IoError finish() {
-    const storage::IoError error = base::broken(base::Break::run_skip_sync) ? storage::IoError() : file_->sync();
-    if (!error) file_.reset();
-    return error;
-  }
-
- private:
-  storage::Directory& directory_;
-  const std::string path_;
-  std::unique_ptr<storage::File> file_;
-  std::uint64_t bytes_ = 0;
-};
+// A file's begin and end are round trips in which nothing is sent. Each takes 32 MiB of memory
+// (BucketFiles::kPartBytes).
+constexpr std::size_t kRemoteFilesAtOnce = 4;
 
 class StoreCopy {
  public:
   StoreCopy(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress)
       : engine_(engine), target_(target), progress_(progress) {}
+
+  void take() {
+    watched([this](WatchedWork&) { target_.take(engine_.header()); });
+  }
 
   // Throws `expired` if the snapshot's files are gone.
   void copy(const HeldView& held) {
@@ -80,42 +60,53 @@ class StoreCopy {
     CheckpointSortedRun newest;
     newest.id = checkpoint.edit_number;
     if (engine_.options().salvage) {
-      target_.drop_others({});
-      newest.files = copy_records(held);
+      watched([&](WatchedWork& work) {
+        target_.drop_others({});
+        newest.files = copy_records(held, work);
+      });
     } else {
       find_what_is_there(state);
-      // The oldest first: they change least, should a newer snapshot be needed.
-      for (auto sorted = state.sorted_runs.rbegin(); sorted != state.sorted_runs.rend(); ++sorted) {
-        CheckpointSortedRun entry;
-        entry.id = sorted->id;
-        for (const auto& file : sorted->files) copy_run(file, entry.files);
-        checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(entry));
+      copy_missing(state);
+      for (const SortedRun& sorted : state.sorted_runs) {
+        CheckpointSortedRun& entry = checkpoint.sorted_runs.emplace_back();
+        entry.id = sorted.id;
+        for (const auto& file : sorted.files) {
+          if (there_.contains(file->summary().name)) {
+            entry.files.push_back(file->summary());
+          } else {
+            watched([&](WatchedWork& work) { rewrite(file, entry.files, work); });
+          }
+        }
       }
-      newest.files = copy_memtables(held, memtables);
+      watched([&](WatchedWork& work) { newest.files = copy_memtables(held, memtables, work); });
     }
     if (!newest.files.empty()) checkpoint.sorted_runs.insert(checkpoint.sorted_runs.begin(), std::move(newest));
-    engine_.require_open();
-    target_.finish(checkpoint);
+    watched([&](WatchedWork&) { target_.prepare(checkpoint); });
+    // For the last time: what ends it now ends it before it is a store.
     figures_.done += std::exchange(untold_, 0);
     figures_.total = figures_.done;
-    progress_(figures_);
+    tell(0);
+    target_.finish();
   }
 
  private:
-  void require(const storage::IoError& error, const std::string& path) const {
-    if (error) throw OutputFailed(target_.files().where() + "/" + path + ": " + error.text());
-  }
-
   void tell(std::uint64_t bytes) {
     figures_.done += bytes;
     figures_.total = std::max(figures_.total, figures_.done);
     engine_.require_open();
     progress_(figures_);
   }
-  // The same, about once a MiB.
-  void tell_some(std::uint64_t bytes) {
-    untold_ += bytes;
-    if (untold_ >= kReportBytes) tell(std::exchange(untold_, 0));
+  // Whoever waits can end it though it waits for a network.
+  template <class Work>
+  void watched(Work work) {
+    WatchedWork watched;
+    watched.run(
+        1, [&] { work(watched); }, [this](std::uint64_t bytes) { tell(bytes); }, [this] { target_.stop(); });
+  }
+  // Of records, about once a MiB. Returns whether to go on.
+  bool note_some(WatchedWork& work, const runs::Record& record) {
+    untold_ += record.key.size() + record.value.size();
+    return untold_ < kReportBytes || work.note(std::exchange(untold_, 0));
   }
 
   void find_what_is_there(const State& state) {
@@ -124,7 +115,7 @@ class StoreCopy {
       for (const auto& file : sorted.files) names.emplace_back(file->summary().name);
     }
     std::sort(names.begin(), names.end());
-    target_.drop_others(names);
+    watched([&](WatchedWork&) { target_.drop_others(names); });
     for (const SortedRun& sorted : state.sorted_runs) {
       for (const auto& file : sorted.files) {
         const runs::RunSummary& summary = file->summary();
@@ -137,73 +128,63 @@ class StoreCopy {
     }
   }
 
-  void copy_run(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
-    const runs::RunSummary& summary = run->summary();
-    if (!there_.contains(summary.name)) {
-      if (copy_bytes(*run) == runs::Passed::damaged) return rewrite(run, files);
+  // All that are missing. Of those that can't be had as they were written there is nothing yet.
+  void copy_missing(const State& state) {
+    std::vector<std::shared_ptr<runs::Run>> missing;
+    // The oldest first: they change least, should a newer snapshot be needed.
+    for (auto sorted = state.sorted_runs.rbegin(); sorted != state.sorted_runs.rend(); ++sorted) {
+      for (const auto& file : sorted->files) {
+        if (!there_.contains(file->summary().name)) missing.push_back(file);
+      }
     }
-    files.push_back(summary);
-  }
-
-  runs::Passed copy_bytes(const runs::Run& run) {
-    const std::string path = run_path(run.summary().name);
-    NewFile file(target_.files(), path);
-    require(file.begin(), path);
-    const std::uint64_t before = figures_.done;
-    std::uint64_t untold = 0;  // the last piece is done when the file is
-    storage::IoError error;
-    const runs::Passed passed = run.pass_bytes([&](std::string_view bytes) {
-      error = file.append(bytes);
-      tell(std::exchange(untold, bytes.size()));
-      return !error;
-    });
-    if (passed == runs::Passed::failed) engine_.throw_read_failure(run.why());
-    require(error, path);
-    if (passed == runs::Passed::damaged) {
-      figures_.done = before;
-      return passed;
+    const bool remote = target_.is_remote() || !engine_.medium().deletes_at_once();
+    const std::vector<CopiedRun> copied = copy_runs(
+        missing, target_.files(), remote ? kRemoteFilesAtOnce : 1, [this](std::uint64_t bytes) { tell(bytes); },
+        [this] { target_.stop(); });
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+      const std::string& name = missing[i]->summary().name;
+      if (copied[i].passed == runs::Passed::all) there_.emplace(name, false);
+      if (copied[i].passed == runs::Passed::failed) engine_.throw_read_failure(missing[i]->why());
+      if (copied[i].error)
+        throw OutputFailed(target_.files().where() + "/" + run_path(name) + ": " + copied[i].error.text());
     }
-    require(file.finish(), path);
-    there_.emplace(run.summary().name, false);
-    tell(untold);
-    return passed;
   }
 
   // A run of which some bytes can't be had as they were written: if all of its records can be read, they make another.
-  void rewrite(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files) {
+  void rewrite(const std::shared_ptr<runs::Run>& run, std::vector<runs::RunSummary>& files, WatchedWork& work) {
     base::probe("engine: a copy wrote a damaged run anew");
     RunOutput output(target_.files(), ErasureMap(run->range_erasures()).fragments(), engine_.sizes().run_file_bytes);
     const std::unique_ptr<runs::Cursor> cursor = run->cursor(run, true);
     for (cursor->seek_first(); cursor->valid(); cursor->next()) {
       output.add(cursor->record());
-      tell_some(cursor->record().key.size() + cursor->record().value.size());
+      if (!note_some(work, cursor->record())) return;
     }
     if (cursor->failed()) engine_.throw_read_failure(run->why());
     for (runs::RunSummary& summary : output.finish()) files.push_back(std::move(summary));
   }
 
   std::vector<runs::RunSummary> copy_memtables(const HeldView& held,
-                                               const std::vector<std::shared_ptr<Memtable>>& memtables) {
+                                               const std::vector<std::shared_ptr<Memtable>>& memtables,
+                                               WatchedWork& work) {
     try {
       std::optional<Flushed> flushed =
           flush_memtables(target_.files(), *held.state, memtables, held.version, engine_.sizes().run_file_bytes,
-                          [this](const runs::Record& record) {
-                            tell_some(record.key.size() + record.value.size());
-                            return true;
-                          });
-      return std::move(flushed->files);
+                          [&](const runs::Record& record) { return note_some(work, record); });
+      return flushed ? std::move(flushed->files) : std::vector<runs::RunSummary>();
     } catch (const CounterUnreadable& failure) {
       engine_.throw_read_failure(failure.why);
     }
   }
 
   // With salvage, record by record: what can't be read hides what lies below it, in all runs.
-  std::vector<runs::RunSummary> copy_records(const HeldView& held) {
+  std::vector<runs::RunSummary> copy_records(const HeldView& held, WatchedWork& work) {
     RunOutput output(target_.files(), {}, engine_.sizes().run_file_bytes);
     MergedView view(held.state, held.version, held.time_micros, {}, {}, ScanUse::sequential, engine_.on_lost());
     for (bool more = view.first(); more; more = view.next()) {
-      output.add({view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros, view.seen().value});
-      tell_some(view.key().size() + view.seen().value.size());
+      const runs::Record record{view.key(), view.seen().version, RecordKind::value, view.seen().expires_micros,
+                                view.seen().value};
+      output.add(record);
+      if (!note_some(work, record)) return {};
     }
     if (view.failed()) engine_.throw_read_failure(view.why());
     return output.finish();
@@ -213,15 +194,15 @@ class StoreCopy {
   CopyTarget& target_;
   const base::FunctionRef<void(const CopyFigures&)> progress_;
   CopyFigures figures_;
-  std::uint64_t untold_ = 0;
+  std::uint64_t untold_ = 0;                        // of records that are written
   std::map<std::string, bool, std::less<>> there_;  // runs in the target; whether an earlier copy had left them
 };
 
 }  // namespace
 
 void copy_store(Engine& engine, CopyTarget& target, base::FunctionRef<void(const CopyFigures&)> progress) {
-  target.take(engine.header());
   StoreCopy copy(engine, target, progress);
+  copy.take();
   engine.refresh(true);
   HeldView held = engine.hold();
   for (int snapshots = 1;; ++snapshots) {

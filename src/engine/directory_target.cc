@@ -49,6 +49,8 @@ class DirectoryTarget final : public CopyTarget {
   }
 
   storage::Directory& files() override { return *directory_; }
+  bool is_remote() const override { return false; }
+  void stop() override {}
 
   bool has(const runs::RunSummary& run) override {
     const auto left = left_.find(run.name);
@@ -74,15 +76,18 @@ class DirectoryTarget final : public CopyTarget {
     }
   }
 
-  void finish(const Checkpoint& checkpoint) override {
-    StoreHeader header;
+  void prepare(const Checkpoint& checkpoint) override {
     const std::uint64_t first = base::random_u64();
-    header.store_id = {first, base::random_u64()};
-    header.made_micros = base::wall_micros();
+    header_.store_id = {first, base::random_u64()};
+    header_.made_micros = base::wall_micros();
+    drop_others(run_names(checkpoint));  // what was begun and not used
     require(directory_->sync_directory("runs"));
-    require(write_checkpoint(*directory_, header.store_id, checkpoint));
-    make_log(header.store_id, checkpoint.start);
-    require(write_store_header(*directory_, header));  // from here on it is a store
+    require(write_checkpoint(*directory_, header_.store_id, checkpoint));
+    make_log(header_.store_id, checkpoint.start);
+  }
+
+  void finish() override {
+    require(write_store_header(*directory_, header_));  // from here on it is a store
     require(directory_->remove(kCopyingMark));
     require(directory_->sync_directory(""));
     mark_.reset();
@@ -172,8 +177,8 @@ class DirectoryTarget final : public CopyTarget {
   std::unique_ptr<storage::Directory> directory_;
   const std::string where_;
   const Sizes sizes_;
-  std::unique_ptr<storage::File> mark_;  // locked
-  StoreHeader header_;
+  std::unique_ptr<storage::File> mark_;      // locked
+  StoreHeader header_;                       // of what was there; then its own
   std::set<std::string, std::less<>> left_;  // names in runs/
   base::EpochDomain epochs_;
   const std::shared_ptr<runs::BlockCache> cache_ = std::make_shared<runs::BlockCache>(0, epochs_);

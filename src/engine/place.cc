@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "engine/bucket_medium.h"
+#include "engine/bucket_target.h"
 #include "engine/directory_target.h"
 #include "ingot/error.h"
 #include "s3/location.h"
@@ -122,7 +123,8 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
 }
 
 std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes& sizes) {
-  if (where.empty() || where == ":memory:" || where.starts_with("s3://")) {
+  if (is_bucket(where)) return make_bucket_target(s3::open_bucket(where), where, sizes);
+  if (where.empty() || where == ":memory:") {
     throw Error(ErrorCode::invalid_argument, "copy to \"" + where + "\": name a directory that does not exist yet");
   }
   std::error_code error;

@@ -24,7 +24,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
 // An existing directory. Throws Error.
 std::unique_ptr<storage::Directory> open_directory_at(const std::string& where);
 
-// Where a copy shall go: a directory, which is made if it does not exist. Throws Error.
+// Where a copy shall go: a directory, which is made if it does not exist; or a bucket. Throws Error.
 std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes& sizes);
 
 }  // namespace ingot::engine

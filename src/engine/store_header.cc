@@ -87,9 +87,7 @@ Place look_at(storage::Directory& directory, bool heal, StoreHeader& header, std
       return look_at(directory, heal, header, healed, why);
     }
     if (std::find(names.begin(), names.end(), kCopyingMark) != names.end()) {
-      why = directory.where() +
-            " holds a copy that is under way, or was interrupted, and is no store yet: run the copy again, and it goes "
-            "on";
+      why = directory.where() + kCopyUnderWay;
       return Place::other;
     }
     why = directory.where() + " holds other files (\"" + name + "\") and no store";

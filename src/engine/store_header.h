@@ -15,6 +15,8 @@ namespace ingot::engine {
 
 inline constexpr std::uint32_t kStoreFormat = 1;
 inline constexpr std::string_view kCopyingMark = "copying";  // is there while a copy to this place is under way
+inline constexpr const char* kCopyUnderWay =
+    " holds a copy that is under way, or was interrupted, and is no store yet: run the copy again, and it goes on";
 
 struct StoreHeader {
   base::Hash128 store_id;

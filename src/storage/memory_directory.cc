@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -11,6 +12,19 @@
 namespace ingot::storage {
 
 namespace {
+
+// What others may be writing through a map meanwhile: word by word, each as it was at one time. `chunk` is aligned.
+void copy_mapped(char* chunk, std::size_t offset, std::span<char> out) {
+  constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+  for (std::size_t done = 0; done < out.size();) {
+    const std::size_t within = (offset + done) % kWordBytes;
+    auto* word = reinterpret_cast<std::uint64_t*>(chunk + offset + done - within);
+    const std::uint64_t value = std::atomic_ref(*word).load(std::memory_order_relaxed);
+    const std::size_t part = std::min(kWordBytes - within, out.size() - done);
+    std::memcpy(out.data() + done, reinterpret_cast<const char*>(&value) + within, part);
+    done += part;
+  }
+}
 
 // Bytes in chunks, so that a growing file is never copied. Where nothing was written there is no chunk: zeros.
 class Contents {
@@ -24,6 +38,8 @@ class Contents {
     each(offset, count, [&](Chunk& chunk, std::size_t within, std::size_t done, std::size_t part) {
       if (chunk == nullptr) {
         std::memset(out.data() + done, 0, part);
+      } else if (is_mapped_) {
+        copy_mapped(chunk.get(), within, out.subspan(done, part));
       } else {
         std::memcpy(out.data() + done, chunk.get() + within, part);
       }
@@ -53,6 +69,7 @@ class Contents {
     if (bytes > bytes_ || bytes > kChunkBytes) return nullptr;
     if (bytes == 0) return nullptr;
     allocate(chunks_.front());
+    is_mapped_ = true;
     return chunks_.front().get();
   }
   FileStatus status() {
@@ -147,6 +164,7 @@ class Contents {
   std::uint64_t bytes_ = 0;
   std::vector<Chunk> chunks_;
   std::uint64_t allocated_ = 0;
+  bool is_mapped_ = false;  // or was
   std::int64_t modified_micros_ = base::wall_micros();
   bool has_name_ = true;
   std::vector<Lock> locks_;

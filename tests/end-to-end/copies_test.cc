@@ -6,12 +6,11 @@
 #include <csignal>
 #include <filesystem>
 #include <map>
-#include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "child.h"
+#include "copied_store.h"
 #include "fault_page.h"
 #include "ingot/ingot.h"
 #include "support/temporary_directory.h"
@@ -20,16 +19,7 @@ namespace ingot {
 namespace {
 
 using testing::Child;
-
-const Space kSpace("things");
-constexpr int kRecords = 1500;
-
-std::map<std::string, std::string> records(const std::string& where) {
-  const Store store = open(where, {.read_only = true});
-  std::map<std::string, std::string> all;
-  for (Scan scan = kSpace.scan(store); scan.next();) all[std::string(scan.key())] = scan.value();
-  return all;
-}
+using testing::copied_records;
 
 // The file, and not another of its name.
 using Identity = std::pair<ino_t, std::int64_t>;
@@ -44,38 +34,16 @@ std::map<std::string, Identity> files_in(const std::string& folder) {
   return files;
 }
 
-struct Said {
-  int status = 0;
-  std::string line;
-  std::uint64_t found = 0;
-};
-
 class CopyCommand : public ::testing::Test {
  protected:
-  CopyCommand() : faults_(directory_.at("faults"), directory_.path()) {
-    Child maker("obey", {store_, "process", "run_bytes=6000"});
-    EXPECT_EQ(maker.line(), "open");
-    std::mt19937_64 random(7);
-    for (int i = 0; i < kRecords; ++i) {
-      std::string value = "put k" + std::to_string(i) + " ";
-      while (value.size() < 600) value += std::to_string(random());
-      EXPECT_EQ(maker.ask(value), "done");
-    }
-    EXPECT_EQ(maker.ask("settle"), "done");
-    maker.close_input();
-    EXPECT_EQ(maker.wait(), 0);
-  }
+  CopyCommand() : faults_(directory_.at("faults"), directory_.path()) { testing::make_copied_store(store_); }
 
   // Struck by `signal` at its `number`th call on a file of the copy; 0: not at all.
-  Said copy(int signal, int number) {
+  testing::CopySaid copy(int signal, int number) {
     if (number > 0) testing::arm(faults_->strike, {"copy", "", "/copy", testing::kAnyCall}, signal, number);
     Child child = Child::program({INGOT_COMMAND, "copy", store_, copy_, "--json"}, faults_.environment());
-    Said said;
-    for (const std::string& line : child.last_lines()) said.line += line;
-    said.status = child.wait();
+    testing::CopySaid said = testing::end_of_copy(child);
     (void)testing::struck(faults_->strike, std::chrono::milliseconds(0));
-    const std::size_t at = said.line.find("\"found\":");
-    if (at != std::string::npos) said.found = std::stoull(said.line.substr(at + 8));
     return said;
   }
 
@@ -93,7 +61,7 @@ TEST_F(CopyCommand, GoesOnAfterEachKillAndWritesNoFileTwiceButTheLast) {
   for (;; ++kills) {
     ASSERT_LT(kills, 40) << "it does not come nearer to the end";
     // The first calls look at what is there; the later the attempt, the more of them there are.
-    const Said said = copy(SIGKILL, 80 + kills * 100);
+    const testing::CopySaid said = copy(SIGKILL, 80 + kills * 100);
     const std::map<std::string, Identity> after = files_in(copy_ + "/runs");
     std::size_t again = 0;
     for (const auto& [name, identity] : before) again += after.contains(name) && after.at(name) == identity ? 0 : 1;
@@ -109,24 +77,22 @@ TEST_F(CopyCommand, GoesOnAfterEachKillAndWritesNoFileTwiceButTheLast) {
   }
   EXPECT_GT(kills, 3);
   EXPECT_EQ(before.size(), runs);
-  EXPECT_EQ(records(copy_).size(), static_cast<std::size_t>(kRecords));
-  EXPECT_TRUE(records(copy_) == records(store_));
+  EXPECT_EQ(copied_records(copy_).size(), static_cast<std::size_t>(testing::kCopiedRecords));
+  EXPECT_TRUE(copied_records(copy_) == copied_records(store_));
   EXPECT_TRUE(open(copy_).check().clean());
 }
 
 TEST_F(CopyCommand, EndsAtASignalAndGoesOnLater) {
   for (const int signal : {SIGINT, SIGTERM}) {
-    const Said said = copy(signal, signal == SIGINT ? 150 : 400);
+    const testing::CopySaid said = copy(signal, signal == SIGINT ? 150 : 400);
     EXPECT_EQ(said.status, 130) << said.line;
     EXPECT_THROW(open(copy_), Error);
   }
-  const std::size_t left = files_in(copy_ + "/runs").size();
-  EXPECT_GT(left, 10U);
-  EXPECT_LT(left, 100U);
-  const Said said = copy(0, 0);
+  EXPECT_GT(files_in(copy_ + "/runs").size(), 10U);
+  const testing::CopySaid said = copy(0, 0);
   EXPECT_EQ(said.status, 0);
   EXPECT_GT(said.found, 0U) << said.line;
-  EXPECT_TRUE(records(copy_) == records(store_));
+  EXPECT_TRUE(copied_records(copy_) == copied_records(store_));
   EXPECT_EQ(copy(0, 0).status, 2) << "a store is there";
 }
 
@@ -138,7 +104,7 @@ TEST_F(CopyCommand, OneAtATimeGoesToOnePlace) {
   EXPECT_EQ(copy(0, 0).status, 2) << "another is under way";
   first.signal(SIGCONT);
   EXPECT_EQ(first.wait(), 0);
-  EXPECT_TRUE(records(copy_) == records(store_));
+  EXPECT_TRUE(copied_records(copy_) == copied_records(store_));
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ class DamageableDisk {
   std::atomic<bool> refuses_runs_{false};
 };
 
-class DamageableDirectory final : public storage::Directory {
+class DamageableDirectory : public storage::Directory {
  public:
   // Without `may_write` it is as for a user who may only read it.
   explicit DamageableDirectory(std::shared_ptr<DamageableDisk> disk, bool may_write = true)

@@ -1,5 +1,5 @@
-// A folder of a disk as a directory of its own: several stores on one simulated disk. Also as it is for a user who may
-// only read it, and therefore pins nothing.
+// A folder of a disk as a directory of its own, a prefix of a bucket as a bucket: several stores in one simulated
+// world. A directory also as it is for a user who may only read it, and therefore pins nothing.
 #pragma once
 
 #include <cerrno>
@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/bucket.h"
 #include "storage/directory.h"
 
 namespace ingot::simulator {
@@ -46,6 +47,53 @@ class Below : public storage::Directory {
   storage::Directory& disk_;
   const std::string folder_;
   const May may_;
+};
+
+class BelowBucket final : public storage::Bucket {
+ public:
+  BelowBucket(storage::Bucket& bucket, const std::string& folder) : bucket_(bucket), prefix_(folder + "/") {}
+  storage::Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
+                      std::optional<storage::BucketDate> signed_at, base::Instant deadline) override {
+    return bucket_.put(at(key), bytes, mode, signed_at, deadline);
+  }
+  storage::Got get(std::string_view key, storage::ByteRange range, base::Instant deadline) override {
+    return bucket_.get(at(key), range, deadline);
+  }
+  storage::Listing list(std::string_view prefix, std::string_view continuation, base::Instant deadline) override {
+    storage::Listing listing = bucket_.list(at(prefix), continuation, deadline);
+    for (storage::ListedObject& object : listing.objects) object.key.erase(0, prefix_.size());
+    return listing;
+  }
+  storage::Answer remove(std::string_view key, base::Instant deadline) override {
+    return bucket_.remove(at(key), deadline);
+  }
+  storage::Upload begin_upload(std::string_view key, base::Instant deadline) override {
+    return bucket_.begin_upload(at(key), deadline);
+  }
+  storage::Part put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
+                         base::Instant deadline) override {
+    return bucket_.put_part(at(key), id, number, bytes, deadline);
+  }
+  storage::Answer finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
+                                base::Instant deadline) override {
+    return bucket_.finish_upload(at(key), id, tags, deadline);
+  }
+  storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override {
+    return bucket_.abort_upload(at(key), id, deadline);
+  }
+  storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
+                                    base::Instant deadline) override {
+    storage::OpenUploads open = bucket_.list_uploads(at(prefix), continuation, deadline);
+    for (storage::OpenUpload& upload : open.uploads) upload.key.erase(0, prefix_.size());
+    return open;
+  }
+  [[nodiscard]] storage::BucketCounts counts() const override { return bucket_.counts(); }
+  [[nodiscard]] std::string where() const override { return "s3://simulated/" + prefix_; }
+
+ private:
+  [[nodiscard]] std::string at(std::string_view key) const { return prefix_ + std::string(key); }
+  storage::Bucket& bucket_;
+  const std::string prefix_;
 };
 
 }  // namespace ingot::simulator

@@ -106,8 +106,12 @@ void strike(const char* path, Call kind, bool after) {
   const int signal = told.signal;
   told.pid.store(getpid(), std::memory_order_release);
   const int error = errno;
-  // At this thread, so that it does not get any further.
-  syscall(SYS_tgkill, getpid(), static_cast<pid_t>(syscall(SYS_gettid)), signal);
+  if (signal == SIGKILL || signal == SIGSTOP) {
+    // At this thread, so that it does not get any further.
+    syscall(SYS_tgkill, getpid(), static_cast<pid_t>(syscall(SYS_gettid)), signal);
+  } else {
+    kill(getpid(), signal);  // as a terminal does: the library's own threads have it blocked
+  }
   errno = error;
 }
 
