@@ -67,7 +67,8 @@ start_ceph() {
   # The variable is for the programs that are told nothing else.
   local where=$AWS_ENDPOINT_URL_S3
   unset AWS_ENDPOINT_URL_S3
-  curl -sf -o /dev/null -X PUT --aws-sigv4 "aws:amz:$AWS_REGION:s3" -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+  curl -sS -f -o /dev/null -X PUT --aws-sigv4 "aws:amz:$AWS_REGION:s3" -u "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+    -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
     "$where/bucket" || return 1
   options+=(--server "ceph=$where")
 }
