@@ -5,6 +5,7 @@
 #   scripts/bench-bucket.sh                            everything: about 15 minutes after the first build
 #   scripts/bench-bucket.sh --quick                    about four minutes, rougher
 #   scripts/bench-bucket.sh --only commit,recovery     put, commit, throughput, open, read, recovery
+#   scripts/bench-bucket.sh --processes 1,4            of the figure `commit` (default: 1,2,8)
 #   scripts/bench-bucket.sh --json bucket.json         everything also into a file
 #   scripts/bench-bucket.sh --servers fake             only one of: ceph, fake
 #   scripts/bench-bucket.sh --latency 20               of the tests' server, in milliseconds, for each request
@@ -28,13 +29,13 @@ say() { echo "bench-bucket.sh: $*" >&2; }
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    -h | --help) sed -n '2,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,22s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --servers) servers=${2:?--servers needs names}; shift 2 ;;
     --latency) latency=${2:?--latency needs milliseconds}; shift 2 ;;
     --endpoint) endpoint=${2:?--endpoint needs a URL, or aws}; shift 2 ;;
     --bucket) bucket=${2:?--bucket needs a name}; shift 2 ;;
     --build-only) build_only=yes; shift ;;
-    --only | --json) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
+    --only | --processes | --json) arguments+=("$1" "${2:?$1 needs a value}"); shift 2 ;;
     --quick) arguments+=("$1"); shift ;;
     *) say "there is no option $1; see --help"; exit 2 ;;
   esac

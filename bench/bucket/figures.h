@@ -14,6 +14,7 @@ namespace bench {
 struct Extent {
   double seconds = 20;                                     // of each figure that has no fixed amount of work
   std::uint64_t puts = 200;                                // of raw latency
+  std::vector<unsigned> processes{1, 2, 8};                // that commit with one thread each
   std::vector<std::uint64_t> records{100'000, 1'000'000};  // of the stores that are opened
   int opens = 5;                                           // of each; the median is told
   std::uint64_t reads = 200;                               // cold ones

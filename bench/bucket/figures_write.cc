@@ -110,7 +110,7 @@ void measure_put(const Server& server, const Extent& extent, Sheet& sheet) {
 }
 
 void measure_commit(const Server& server, const Extent& extent, Sheet& sheet) {
-  for (const unsigned processes : {1U, 2U, 8U}) {
+  for (const unsigned processes : extent.processes) {
     const std::string name = "commit-" + std::to_string(processes);
     const CrewResult result = run_checked(server, extent, name, processes, 1);
     sheet.begin("Commits, " + std::to_string(processes) + (processes == 1 ? " process" : " processes") +

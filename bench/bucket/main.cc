@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../system.h"
+#include "crew.h"
 #include "figures.h"
 #include "ingot/ingot.h"
 
@@ -38,6 +39,7 @@ constexpr FigureKind kFigures[] = {
 struct Arguments {
   std::vector<std::string> servers;
   std::vector<std::string> only;
+  std::vector<unsigned> processes;
   std::string json_file;
   bool quick = false;
 };
@@ -94,6 +96,7 @@ int run(const Arguments& arguments) {
     extent.reads = 40;
     extent.idle_seconds = 0;
   }
+  if (!arguments.processes.empty()) extent.processes = arguments.processes;
   extent.scratch = scratch.path();
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::string run_name =
@@ -154,6 +157,9 @@ int main(int count, char** words) {
          "from the environment, as for any S3 tool")
       ->required();
   app.add_option("--only", arguments.only, "which figures, with commas between them (default: all)")->delimiter(',');
+  app.add_option("--processes", arguments.processes, "of the figure `commit` (default: 1,2,8)")
+      ->delimiter(',')
+      ->check(CLI::Range(1U, bench::kCrewProcessesMax));
   app.add_option("--json", arguments.json_file, "writes everything into this file too");
   app.add_flag("--quick", arguments.quick, "less of everything: about two minutes a server, rougher");
   CLI11_PARSE(app, count, words);
