@@ -123,6 +123,10 @@ std::optional<Trips> trips_since(const Server& server, std::uint64_t after) {
             [](const Request& a, const Request& b) { return a.ended_ms < b.ended_ms; });
   Trips trips;
   trips.requests = requests.size();
+  trips.run_gets =
+      static_cast<std::uint64_t>(std::count_if(requests.begin(), requests.end(), [](const Request& request) {
+        return request.what.rfind("get ", 0) == 0 && request.what.find("/runs/") != std::string::npos;
+      }));
   std::vector<std::size_t> longest(requests.size(), 1);
   std::vector<std::size_t> before(requests.size(), requests.size());
   std::size_t best = requests.size();

@@ -31,6 +31,7 @@ std::uint64_t last_request(const Server& server);
 
 struct Trips {
   std::uint64_t requests = 0;    // that were answered since `after`
+  std::uint64_t run_gets = 0;    // of them: GETs of runs
   std::uint64_t sequential = 0;  // the longest chain of them, none of which began before the one before was answered
   std::string chain;             // it, for people: "list checkpoints/ > get checkpoints/… > …"
 };
