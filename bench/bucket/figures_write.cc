@@ -64,7 +64,7 @@ CrewResult run_checked(const Server& server, const Extent& extent, const std::st
   plan.seconds = extent.seconds;
   plan.warmup_seconds = std::min(2.0, extent.seconds / 4);
   use_server(server);  // the writers inherit it
-  const CrewResult result = run_crew(plan);
+  CrewResult result = run_crew(plan);
   (void)in_child([&]() -> json {
     const ingot::Store store = ingot::open(plan.where, {.cache_directory = "none"});
     return verify_crew(store, result.acknowledged);

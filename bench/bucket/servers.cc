@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <stdexcept>
@@ -65,15 +64,18 @@ struct Request {
 // "12 ms #3 get bucket/a/b range: … -> 206, 61 ms"
 std::optional<Request> parse_line(const std::string& line) {
   Request request;
-  char verb[32] = {};
-  char subject[600] = {};
-  if (std::sscanf(line.c_str(), "%ld ms #%lu %31s %599s", &request.begun_ms, &request.number, verb, subject) != 4) {
+  std::istringstream words(line);
+  std::string unit;
+  std::string verb;
+  std::string subject;
+  char mark = 0;
+  if (!(words >> request.begun_ms >> unit >> mark >> request.number >> verb >> subject) || mark != '#') {
     return std::nullopt;
   }
   const std::size_t comma = line.rfind(", ");
   if (comma == std::string::npos) return std::nullopt;
   request.ended_ms = request.begun_ms + std::strtol(line.c_str() + comma + 2, nullptr, 10);
-  request.what = std::string(verb) + " " + subject;
+  request.what = verb + " " + subject;
   return request;
 }
 
