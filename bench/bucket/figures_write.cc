@@ -62,7 +62,7 @@ CrewResult run_checked(const Server& server, const Extent& extent, const std::st
   plan.processes = processes;
   plan.threads = threads;
   plan.seconds = extent.seconds;
-  plan.warmup_seconds = std::min(2.0, extent.seconds / 4);
+  plan.warmup_seconds = std::min(6.0, extent.seconds / 3);
   use_server(server);  // the writers inherit it
   CrewResult result = run_crew(plan);
   (void)in_child([&]() -> json {
