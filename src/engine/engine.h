@@ -166,7 +166,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void break_down_half_way(const char* what) noexcept;
 
   // engine_commit.cc
+  void await_turn(base::Instant deadline);
   void gather(Group& group);
+  void note_usual_size(std::uint32_t size);
+  void note_crowd(std::uint32_t committed);
   void commit_group(std::span<Request* const> requests, base::Instant deadline);
   void try_group(std::span<Request* const> requests, base::Instant deadline);
   log::Append append_group(std::vector<Request*>& survivors, std::int64_t time_micros, base::Instant deadline);
@@ -234,9 +237,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // who waits for the next group
   base::Mutex queue_mutex_;
   std::shared_ptr<Group> open_group_;
-  std::atomic<bool> group_open_{false};  // open_group_ is not null
-  std::uint32_t usual_group_size_ = 1;   // of durable groups; under append_mutex_
-  base::Duration usual_sync_{};          // how long a durable append takes; under append_mutex_
+  std::atomic<bool> group_open_{false};             // open_group_ is not null
+  std::atomic<std::uint32_t> usual_group_size_{1};  // of durable groups, or how many there are for one. Written under
+                                                    // append_mutex_
+  base::Duration usual_sync_{};                     // how long a durable append takes; under append_mutex_
 
   // commits in a bucket whose callers gave up while an answer was missing; what is in their slot decides
   struct Attempted {

@@ -23,6 +23,9 @@ constexpr std::size_t kGroupBytesMax = (1 << 20) - (64 << 10);
 constexpr std::size_t kGroupCountMax = 4096;
 // Nor does it wait, awake, longer than this for others to join, however slow the device is.
 constexpr base::Duration kGatherMax = std::chrono::milliseconds(1);
+// In a bucket it sleeps meanwhile, so that it may be longer: some per cent of what a put takes there.
+constexpr base::Duration kGatherRemoteMax = std::chrono::milliseconds(4);
+constexpr base::Duration kGatherPause = std::chrono::microseconds(100);
 // How long anybody waits for the elder.
 constexpr base::Duration kElderPatience = std::chrono::milliseconds(20);
 
@@ -124,12 +127,17 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
   request.transaction = &transaction;
   Request* const alone[] = {&request};
   const bool quick = transaction.durability == Durability::process;
-  const auto try_alone = [&] { return !group_open_.load(std::memory_order_relaxed) && append_mutex_.try_lock(); };
+  // In a bucket the first who comes back from a group would go alone, and the others wait for it.
+  const auto try_alone = [&] {
+    if (remote_ && usual_group_size_.load(std::memory_order_relaxed) > 1) return false;
+    return !group_open_.load(std::memory_order_relaxed) && append_mutex_.try_lock();
+  };
   if (!transaction.reads.empty() && !renew_old_reads(transaction)) {
     request.outcome = Request::Outcome::lost;
   } else if (try_alone() || (quick && spin_until(try_alone))) {
     const std::lock_guard lock(append_mutex_, std::adopt_lock);
     commit_group(alone, deadline);
+    note_crowd(1);
   } else {
     std::shared_ptr<Group> group;
     bool leads = false;
@@ -152,8 +160,10 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
     if (leads) {
       if (!quick || !spin_until([&] { return append_mutex_.try_lock(); })) append_mutex_.lock();
       const std::lock_guard lock(append_mutex_, std::adopt_lock);
+      await_turn(deadline);
       gather(*group);
       commit_group(group->requests, deadline);
+      note_crowd(static_cast<std::uint32_t>(group->requests.size()));
     }
     if (leads) {
       group->done.value().store(1, std::memory_order_release);
@@ -180,6 +190,21 @@ std::optional<Version> Engine::commit(TransactionState& transaction) {
   throw Error(request.code, request.why);
 }
 
+// In a bucket other writers' turns may take long: who comes meanwhile joins the group, which is still open.
+void Engine::await_turn(base::Instant deadline) {
+  if (!remote_) return;
+  try {
+    const std::shared_ptr<log::Log> log = shared_log();
+    // News are another's turn; what is next may be a third one's.
+    for (Version before = log->published(); log->prepare(deadline) && base::now() < deadline;) {
+      const Version after = log->published();
+      if (after == before || after == log::Log::kMustLook) return;
+      before = after;
+    }
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): the group says so, if it is still so then
+  }
+}
+
 // In a closed loop those who were woken by the last group come back while this one could already go: a wait that is
 // short against a sync lets one sync carry them all.
 void Engine::gather(Group& group) {
@@ -188,21 +213,42 @@ void Engine::gather(Group& group) {
     const std::lock_guard lock(queue_mutex_);
     durable = group.requests.front()->transaction->durability == Durability::disk;
   }
-  if (durable && group.size.load(std::memory_order_relaxed) < usual_group_size_) {
-    const base::Instant patience = base::now() + std::min(usual_sync_ / 4, kGatherMax);
-    while (group.size.load(std::memory_order_relaxed) < usual_group_size_ && base::now() < patience)
-      base::yield_thread();
+  const std::uint32_t usual = usual_group_size_.load(std::memory_order_relaxed);
+  if ((durable || remote_) && group.size.load(std::memory_order_relaxed) < usual) {
+    const base::Instant patience = base::now() + std::min(usual_sync_ / 4, remote_ ? kGatherRemoteMax : kGatherMax);
+    while (group.size.load(std::memory_order_relaxed) < usual && base::now() < patience) {
+      if (remote_) {
+        base::sleep_for(kGatherPause);
+      } else {
+        base::yield_thread();
+      }
+    }
   }
   const std::lock_guard lock(queue_mutex_);
   if (open_group_.get() == &group) {
     open_group_.reset();
     group_open_.store(false, std::memory_order_relaxed);
   }
-  if (durable) {
-    // What came at once is a measure of how many there are: up at once, down slowly.
-    const auto size = static_cast<std::uint32_t>(group.requests.size());
-    usual_group_size_ = size >= usual_group_size_ ? size : usual_group_size_ - (usual_group_size_ - size + 3) / 4;
+  // What came at once is a measure of how many there are.
+  if (durable && !remote_) note_usual_size(static_cast<std::uint32_t>(group.requests.size()));
+}
+
+// Up at once, down slowly.
+void Engine::note_usual_size(std::uint32_t size) {
+  const std::uint32_t usual = usual_group_size_.load(std::memory_order_relaxed);
+  usual_group_size_.store(size >= usual ? size : usual - (usual - size + 3) / 4, std::memory_order_relaxed);
+}
+
+// In a bucket those who wait while a group is put are as many as it has, or more: two halves would take turns for ever.
+// So all of them are counted.
+void Engine::note_crowd(std::uint32_t committed) {
+  if (!remote_) return;
+  std::uint32_t waiting = 0;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (open_group_ != nullptr) waiting = static_cast<std::uint32_t>(open_group_->requests.size());
   }
+  note_usual_size(committed + waiting);
 }
 
 void Engine::commit_group(std::span<Request* const> requests, base::Instant deadline) {

@@ -32,6 +32,10 @@ Got get_base(const State& state, std::string_view key, runs::Io io, base::Functi
       candidates[count++] = run;
       if (sorted_count > 1) run->prefetch(key, hash);
     }
+    // Nor do k indexes that are read for the first time take k round trips.
+    if (io == runs::Io::allowed && count > 1) {
+      for (std::size_t i = 0; i < count; ++i) candidates[i]->fetch_index();
+    }
     for (std::size_t i = 0; i < count; ++i) {
       const runs::Run& run = *candidates[i];
       std::uint64_t erased = 0;

@@ -53,22 +53,42 @@ void BucketLogHandle::wait_for_turn(Lock& lock, base::Instant deadline) {
   if (turn_taken_ == slot) return;
   const std::size_t rank = turns_.rank(session_, clock_micros());
   turn_taken_ = slot;
-  if (rank == 0) return;
-  base::probe("bucket: a writer stood back for others");
   const base::Duration latency = put_latencies_.percentile(50).value_or(kUsualLatency);
+  if (rank == 0) {
+    // Between two puts that are further apart another finds room by itself.
+    if (turns_.is_row_full(session_) && base::now() < kept_at_ + latency) {
+      wait_for_strangers(lock, std::min(deadline, base::now() + std::min(latency * 9 / 8, kTurnMax)));
+    }
+    return;
+  }
+  base::probe("bucket: a writer stood back for others");
   const base::Duration turn = std::min(static_cast<std::int64_t>(rank) * kTurn * latency, kTurnMax);
   const base::Instant until = std::min(deadline, base::now() + turn);
+  // A look that is under way at the end is about to tell whether the put would be in vain.
+  const base::Instant until_told = std::min(deadline, until + turn);
   // Whoever comes next looks often; the others have time.
   const base::Duration pause = static_cast<std::int64_t>(rank) * latency / 2;
   base::Instant look_at = base::now() + pause;
   const Looker looker(lookers_);
-  while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) {
+  const auto goes_on = [&] { return end_.slot < slot && !is_stopped() && !closing_; };
+  while (goes_on() && base::now() < until) {
     if (base::now() >= look_at) {
       want_look();
       look_at = base::now() + pause;
     }
     wait_for_change(lock, std::min(until, look_at));
   }
+  const std::uint64_t round = rounds_begun_;
+  while (goes_on() && is_looking_ && rounds_begun_ == round && base::now() < until_told)
+    wait_for_change(lock, until_told);
+}
+
+// Whoever is always late reads a slot within the time of a request, and is the first then. No look: it would only tell
+// later what the put tells.
+void BucketLogHandle::wait_for_strangers(Lock& lock, base::Instant until) {
+  base::probe("bucket: a writer stood back for others whom it does not know");
+  const std::uint64_t slot = end_.slot + 1;
+  while (end_.slot < slot && !is_stopped() && !closing_ && base::now() < until) wait_for_change(lock, until);
 }
 
 Append BucketLogHandle::append(const Draft& draft, base::Instant deadline) {
@@ -259,7 +279,8 @@ Append BucketLogHandle::keep(const ArrivedEntry& entry) {
   arrived_.pop_front();
   arrived_bytes_ -= kept->entry.payload_bytes;
   consume(*kept);
-  poll_at_ = std::max(poll_at_, base::now() + poll_pause_);
+  kept_at_ = base::now();
+  poll_at_ = std::max(poll_at_, kept_at_ + poll_pause_);
   if (recheck_entry_ == nullptr) {
     recheck_entry_ = kept;
     recheck_due_ = true;
@@ -374,7 +395,9 @@ bool BucketLogHandle::send_what_is_due(Lock& lock, Tried& tried, base::Instant d
   if (is_first) {
     const std::optional<base::Duration> usual = put_latencies_.percentile(95);
     const bool hedges = usual.has_value() && tried.entry->bytes->size() <= kHedgeBytesMax;
-    tried.hedge_at = hedges ? now + std::max(*usual, kHedgeMin) : base::kNever;
+    // Where all take about as long, the second one would not be sooner.
+    const base::Duration median = put_latencies_.percentile(50).value_or(kUsualLatency);
+    tried.hedge_at = hedges ? now + std::max({*usual, median * 5 / 4, kHedgeMin}) : base::kNever;
     tried.hedges = 0;
   } else if (is_hedge) {
     ++tried.hedges;

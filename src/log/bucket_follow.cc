@@ -134,6 +134,7 @@ bool BucketLogHandle::is_decided(const Round& round) const {
 
 void BucketLogHandle::fetch_once(Lock& lock) {
   Round round;
+  is_looking_ = true;
   start_round(lock, round);
   for (;;) {
     work_on_confirmation(lock);
@@ -147,6 +148,7 @@ void BucketLogHandle::fetch_once(Lock& lock) {
     if (slot->ended) note_date_of(*slot);
   }
   if (!is_stopped()) digest_slots(lock, round);
+  is_looking_ = false;
   shared_->changed.notify_all();
 }
 

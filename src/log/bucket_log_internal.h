@@ -241,6 +241,7 @@ class BucketLogHandle final : public BucketLog {
   [[nodiscard]] base::Instant next_step(const Tried& tried) const;
   Append keep(const ArrivedEntry& entry);
   void wait_for_turn(Lock& lock, base::Instant deadline);
+  void wait_for_strangers(Lock& lock, base::Instant until);
 
   // bucket_check.cc
   struct Check;
@@ -314,6 +315,7 @@ class BucketLogHandle final : public BucketLog {
   std::uint64_t rounds_begun_ = 0;
   std::uint64_t rounds_done_ = 0;
   std::uint64_t round_wanted_ = 0;
+  bool is_looking_ = false;  // the round that began last has not ended
   std::uint64_t confirms_begun_ = 0;
   std::uint64_t confirms_done_ = 0;
   std::uint64_t confirm_wanted_ = 0;
@@ -340,6 +342,7 @@ class BucketLogHandle final : public BucketLog {
   std::uint64_t sequence_read_ = 0;    // the newest of our session in the log: ours, or our machine's copy's
   std::uint64_t undecided_slot_ = 0;   // an attempt at this slot was given up, and may be there
   std::uint64_t turn_taken_ = 0;       // the slot for which it was waited already
+  base::Instant kept_at_{};            // when the last append was
   std::optional<PutPayload> payload_;  // the last one, for who tries again
 
   // In the background.

@@ -23,8 +23,13 @@ class Turns {
   static constexpr std::size_t kSlots = 32;
   /// By the entries' times: whoever has not won for so long does not write any more.
   static constexpr std::chrono::seconds kActive{4};
+  /// Who never wins is known to nobody, and in step with a writer that never pauses it never does: each slot is taken
+  /// by the time that it has read the one before. So after so many in a row a writer stands back as if it knew another.
+  static constexpr std::uint64_t kRowMax = 32;
 
   void won(const base::Hash128& session, std::int64_t time_micros) {
+    row_ = row_ != 0 && session == newest_ ? row_ + 1 : 1;
+    newest_ = session;
     wins_[count_ % kSlots] = {session, time_micros};
     ++count_;
   }
@@ -48,6 +53,11 @@ class Turns {
     return others;
   }
 
+  /// Whether `self` has won so many one after the other that it may be in somebody's way. Once in kRowMax.
+  [[nodiscard]] bool is_row_full(const base::Hash128& self) const {
+    return row_ != 0 && row_ % kRowMax == 0 && newest_ == self;
+  }
+
  private:
   struct Win {
     base::Hash128 session;
@@ -55,6 +65,8 @@ class Turns {
   };
   std::array<Win, kSlots> wins_{};
   std::size_t count_ = 0;
+  base::Hash128 newest_;   // who won last, and
+  std::uint64_t row_ = 0;  // how many slots one after the other
 };
 
 /// One thread at a time.

@@ -37,6 +37,17 @@ void Run::prefetch(std::string_view key, std::uint64_t hash) const {
   if (part != nullptr) __builtin_prefetch(part->filter + filter_line(hash, part->filter_line_count) * kFilterLineBytes);
 }
 
+void Run::fetch_index() const {
+  Implementation& self = *implementation_;
+  if (!self.directory.is_remote() || self.meta.load(std::memory_order_acquire) != nullptr) return;
+  if (!self.summary.index.has_value() || self.is_fetching_index.exchange(true, std::memory_order_relaxed)) return;
+  const std::shared_ptr<storage::File> reading = self.file();
+  if (reading == nullptr) return;
+  const IndexPlace& place = *self.summary.index;
+  const std::uint64_t begin = index_begin(place, *reading);
+  reading->will_read(begin, place.meta.offset + place.meta.stored_bytes - begin, storage::Reading::soon);
+}
+
 Lookup Run::get(std::string_view key, std::uint64_t hash, Io io, base::FunctionRef<void(const Record&)> use) const {
   Implementation& self = *implementation_;
   BlockCache::Implementation& blocks = self.cache->implementation();

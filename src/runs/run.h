@@ -97,6 +97,10 @@ class Run {
   // overlap.
   void prefetch(std::string_view key, std::uint64_t hash) const;
 
+  // Where a read is a request over a network: begins to fetch the index, unless it is known. Does not wait, and what
+  // goes wrong shows when it is read.
+  void fetch_index() const;
+
   // The record of `key`. `use` is called with it, once, if it is found, while its bytes are pinned; it must not wait or
   // throw. Range erasures are not looked at.
   Lookup get(std::string_view key, std::uint64_t hash, Io io, base::FunctionRef<void(const Record&)> use) const;

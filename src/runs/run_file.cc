@@ -139,6 +139,15 @@ std::string Run::Implementation::read_footers(storage::File& opened, std::uint64
   return {};
 }
 
+// The whole index region if one read brings it, else its partitions are read when they are needed; and all of a run
+// that is small.
+std::uint64_t index_begin(const IndexPlace& place, const storage::File& file) {
+  const std::uint64_t index_end = place.meta.offset + place.meta.stored_bytes;
+  const std::uint64_t at_once = file.worthwhile_bytes();
+  if (index_end <= at_once / kSmallRunPart) return 0;
+  return place.begin != 0 && index_end - place.begin <= at_once ? place.begin : place.meta.offset;
+}
+
 const Meta* Run::Implementation::open(Io io) {
   if (const Meta* opened = meta.load(std::memory_order_acquire)) return opened;
   if (io == Io::none) return nullptr;
@@ -151,14 +160,8 @@ const Meta* Run::Implementation::open(Io io) {
          "\", can't be read");
     return nullptr;
   }
-  // The whole index region if one read brings it, else its partitions are read when they are needed; and all of a run
-  // that is small.
-  const std::uint64_t index_end = place.meta.offset + place.meta.stored_bytes;
-  const std::uint64_t at_once = reading->worthwhile_bytes();
-  std::uint64_t begin = place.meta.offset;
-  if (place.begin != 0 && index_end - place.begin <= at_once) begin = place.begin;
-  if (index_end <= at_once / kSmallRunPart) begin = 0;
-  reading->will_read(begin, index_end - begin, storage::Reading::again);
+  const std::uint64_t begin = index_begin(place, *reading);
+  reading->will_read(begin, place.meta.offset + place.meta.stored_bytes - begin, storage::Reading::again);
   std::string raw;
   if (!read_block(place.meta, kMetaBytesMax, raw, [&] { return all_keys(); })) return nullptr;
   if (!decode_meta(raw, *decoded)) {

@@ -89,6 +89,7 @@ struct Run::Implementation {
   std::atomic<const Meta*> meta{nullptr};
   std::string why;
   std::atomic<bool> rewrite{false};
+  std::atomic<bool> is_fetching_index{false};  // or has done so: once is enough
 
  private:
   OpenFiles::Slot file_slot_;
@@ -101,6 +102,9 @@ struct Run::Implementation {
   storage::IoError read_stored(storage::File& opened, const Handle& handle, std::string& stored);
   bool decode_meta(std::string_view raw, Meta& decoded) const;
 };
+
+// Where to begin to read when a run is opened.
+std::uint64_t index_begin(const IndexPlace& place, const storage::File& file);
 
 // A partition block's parts. False: not a partition block.
 bool decode_partition(CachedBlock& block);

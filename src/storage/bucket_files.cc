@@ -89,6 +89,7 @@ class FilesOfBucket final : public BucketFiles {
     return {};
   }
   [[nodiscard]] std::string where() const override { return bucket_.where(); }
+  [[nodiscard]] bool is_remote() const override { return true; }
 
   [[nodiscard]] std::optional<BucketDate> begun(std::string_view path) const override {
     const std::lock_guard lock(mutex_);

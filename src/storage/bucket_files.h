@@ -6,8 +6,9 @@
 //   - whole units of kUnitBytes are brought, so that neighbours come along; into the cache, too, if there is one;
 //   - what one call misses is one GET, or several at once if it is more than kGetBytesMax;
 //   - who misses what another is already fetching waits for that;
-//   - will_read(again) makes no request: the first miss in the range brings all of it. will_read(once) begins to fetch
-//     at once, in the pool, and what it brings is handed to the next who reads it and kept nowhere else.
+//   - will_read(again) makes no request: the first miss in the range brings all of it. will_read(soon) brings what is
+//     missing of it at once, in the pool, and who reads meanwhile waits for that. will_read(once) does so, too, and
+//     what it brings is handed to the next who reads it and kept nowhere else.
 // Without a disk cache, what was brought lately is kept in memory (kKeptBytesMax).
 //
 // Writing. open(create) gives a file that only grows: write_at at its end, else EINVAL; it can't be read. Up to

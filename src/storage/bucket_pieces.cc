@@ -204,9 +204,11 @@ void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_
   {
     const Lock lock(mutex_);
     const Range range{offset, offset + bytes};
-    std::vector<Hint>& hints = object->hints;
-    if (hints.size() == kHintsMax) hints.erase(hints.begin());
-    hints.push_back({range, how});
+    if (how != Reading::soon) {
+      std::vector<Hint>& hints = object->hints;
+      if (hints.size() == kHintsMax) hints.erase(hints.begin());
+      hints.push_back({range, how});
+    }
     if (how == Reading::again) return;
     const Range chunks{round_down(range.begin, kChunk), round_up(range.end, kChunk)};
     if (how == Reading::original) {
@@ -216,9 +218,9 @@ void BucketPieces::will_read(const std::shared_ptr<Object>& object, std::uint64_
       base::probe("bucket files: no room to read ahead");
       return;
     }
-    made = make_pieces(object, chunks, how);
+    made = make_pieces(object, chunks, how == Reading::soon ? Reading::again : how);
   }
-  for (const PiecePointer& piece : made) start(piece, Urgency::bulk);
+  for (const PiecePointer& piece : made) start(piece, how == Reading::soon ? Urgency::prompt : Urgency::bulk);
 }
 
 void BucketPieces::wont_read(Object& object, std::uint64_t offset, std::uint64_t bytes) {

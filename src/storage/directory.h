@@ -38,6 +38,7 @@ enum class LockMode { shared, exclusive };
 /// What a reader means to do.
 enum class Reading {
   again,     ///< here and there, and maybe again
+  soon,      ///< the same, and it is waited for: where that takes long, it is begun now
   once,      ///< in order, and not again: nothing of it need be kept for others
   original,  ///< the same, and from where it lies, not from a copy: to check it
 };
@@ -121,6 +122,8 @@ class Directory {
   virtual IoError map(std::string_view path, std::size_t bytes, std::unique_ptr<SharedMemory>& memory) = 0;
   /// ENOTSUP where there is no such thing.
   virtual IoError status(std::string_view path, FileStatus& status);
+  /// Whether a read may be a request over a network, so that several are better begun at once.
+  [[nodiscard]] virtual bool is_remote() const { return false; }
   /// Bytes that an unprivileged writer can still take.
   virtual IoError free_bytes(std::uint64_t& bytes) = 0;
   /// For messages: where this is, as the user knows it.

@@ -193,6 +193,24 @@ TEST(Turns, WhoWonLatelyStandsBackForThoseWhoDidNot) {
   EXPECT_EQ(turns.rank(a, 1'400'000), 0U);
 }
 
+TEST(Turns, WhoWinsAllMayBeInSomebodysWay) {
+  Turns turns;
+  const base::Hash128 a{1, 0};
+  const base::Hash128 b{2, 0};
+  EXPECT_FALSE(turns.is_row_full(a));
+  for (std::uint64_t i = 1; i <= 2 * Turns::kRowMax; ++i) {
+    turns.won(a, 1'000'000);
+    EXPECT_EQ(turns.is_row_full(a), i % Turns::kRowMax == 0) << i;
+    EXPECT_FALSE(turns.is_row_full(b));
+  }
+  turns.won(b, 1'000'000);
+  EXPECT_FALSE(turns.is_row_full(a));
+  for (std::uint64_t i = 1; i < Turns::kRowMax; ++i) turns.won(a, 1'000'000);
+  EXPECT_FALSE(turns.is_row_full(a)) << "b was in between";
+  turns.won(a, 1'000'000);
+  EXPECT_TRUE(turns.is_row_full(a));
+}
+
 TEST(Turns, LatenciesAreKnownAfterSome) {
   Latencies latencies;
   for (int i = 1; i < 8; ++i) latencies.add(std::chrono::milliseconds(i));

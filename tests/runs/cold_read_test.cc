@@ -132,6 +132,19 @@ TEST_P(ColdReads, OfAPointIsOneRequestForTheIndexAndOneForTheData) {
   EXPECT_EQ(get(10'000).size(), 1U) << "its index is known";
 }
 
+// Of several runs the indexes are fetched at once.
+TEST_P(ColdReads, AnIndexCanBeFetchedAhead) {
+  write(40'000);
+  run_->fetch_index();
+  run_->fetch_index();
+  EXPECT_EQ(get(20'000).size(), 2U) << "the index only once";
+  run_->fetch_index();
+  EXPECT_EQ(get(20'000).size(), 0U);
+  restart();
+  run_->fetch_index();
+  EXPECT_EQ(get(20'000).size(), GetParam() ? 0U : 2U) << "it is kept as if it had been read";
+}
+
 TEST_P(ColdReads, OfASmallRunIsOneRequest) {
   write(200);
   ASSERT_GT(summary_.file_bytes, 200'000U);

@@ -192,7 +192,7 @@ class FilesLife {
       const std::uint64_t offset = random_.below(made.bytes + 1);
       std::string out(random_.below(random_.below(4) == 0 ? 2'000'000 : 20'000) + 1, '\0');
       const std::uint64_t how = random_.below(8);
-      if (how < 3) file->will_read(offset, out.size(), static_cast<storage::Reading>(how));
+      if (how < 4) file->will_read(offset, out.size(), static_cast<storage::Reading>(how));
       std::size_t got = 0;
       const IoError error = file->read_at(offset, out, got);
       const std::size_t expected = std::min<std::size_t>(out.size(), whole.size() - offset);

@@ -15,6 +15,7 @@
 #include "log/boundary.h"
 #include "log/bucket_format.h"
 #include "log/bucket_log.h"
+#include "log/bucket_turns.h"
 #include "memory.h"
 
 namespace ingot::simulator {
@@ -132,6 +133,24 @@ TEST(BucketIdle, WhoWaitsHearsOfNewsWithinSeconds) {
 }
 
 // Holes 1 and 6: a reader that slept beyond the grace finds 404 behind what it knows, for ever.
+// Of who always loses nobody knows, so a writer that never pauses makes room for it now and then; one that pauses does
+// not have to.
+TEST(BucketTurns, AWriterThatNeverPausesMakesRoomForStrangers) {
+  const std::string kProbe = "bucket: a writer stood back for others whom it does not know";
+  for (const base::Duration pause : {base::Duration(0), base::Duration(10s)}) {
+    const Ran ran = in_world(4, [pause](World& world) {
+      run(world, "lone", [pause](Machine& machine) {
+        for (std::uint64_t i = 0; i < 3 * log::Turns::kRowMax; ++i) {
+          EXPECT_EQ(machine.append(std::to_string(i)), log::Append::kept);
+          base::sleep_for(pause);
+        }
+      });
+    });
+    EXPECT_EQ(ran.failure, "");
+    EXPECT_EQ(ran.report.probes.contains(kProbe), pause == base::Duration(0)) << pause.count();
+  }
+}
+
 TEST(BucketSleeper, WhoseNextSlotWasCollectedDoesNotTakeItForTheEnd) {
   for (const bool freezes : {false, true}) {
     const Ran ran = in_world(3, [&](World& world) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/testing.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "engine/bucket_header.h"
 #include "engine/bucket_medium.h"
@@ -253,6 +254,32 @@ std::string sweep_after_a_quiet_day() {
                     });
                   })
       .failure;
+}
+
+// Threads that commit again and again share each entry, all of them: not one alone and then the others.
+TEST(EngineInABucket, WhoCommitAtOnceShareAnEntry) {
+  constexpr int kThreads = 8;
+  constexpr int kCommits = 30;  // of each
+  const auto groups = [](std::uint64_t seed) {
+    std::uint64_t made = 0;
+    const Ran ran = in_world(seed, [&](World& world) {
+      run_process(world, "writer", [&] {
+        Store store = open_in_bucket(world);
+        std::vector<base::Thread> threads;
+        for (int thread = 0; thread < kThreads; ++thread) {
+          threads.emplace_back("writer", [&store, thread] {
+            for (int i = 0; i < kCommits; ++i) kThings.put(store, std::to_string(thread), std::to_string(i));
+          });
+        }
+        for (base::Thread& thread : threads) thread.join();
+        made = store.stats().groups;
+        store.close();
+      });
+    });
+    EXPECT_EQ(ran.failure, "") << seed;
+    return made;
+  };
+  for (const std::uint64_t seed : {1, 2, 3}) EXPECT_LT(groups(seed), kCommits * 3 / 2) << seed;
 }
 
 TEST(EngineInABucket, WhatIsNamedByNowIsNotSwept) {

@@ -247,6 +247,17 @@ TEST_P(BucketFilesTest, WhatIsAnnouncedForOneReaderIsBegunBeforeItIsRead) {
   EXPECT_LE(read(*file, whole, kUnit, 100).size(), 1U);
 }
 
+TEST_P(BucketFilesTest, WhatIsNeededSoonIsBegunAtOnceAndKept) {
+  const std::string whole = noise(kPiece);
+  bucket_.set(kPath, whole);
+  const auto file = open();
+  file->will_read(0, kUnit, Reading::soon);
+  for (int i = 0; i < 5000 && bucket_.counts().gets == 0; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(bucket_.requests(), Requests{get(0, kUnit)});
+  EXPECT_EQ(read(*file, whole, 0, kUnit), Requests{});
+  EXPECT_EQ(read(*file, whole, 0, kUnit), Requests{}) << "and again";
+}
+
 TEST_P(BucketFilesTest, ReadAheadTakesNoMoreMemoryThanItMay) {
   const std::string whole = noise(kPiece);
   std::vector<std::unique_ptr<File>> files;
@@ -635,14 +646,14 @@ TEST_P(BucketFilesTest, ThreadsReadAndWriteAtOnce) {
       for (int i = 0; i < 60; ++i) {
         const std::uint64_t offset = random.below(whole.size());
         std::string out(random.below(random.below(4) == 0 ? 5'000'000 : 30'000), '\0');
-        const std::uint64_t how = random.below(6);
-        if (how < 3) file->will_read(offset, out.size(), static_cast<Reading>(how));
+        const std::uint64_t how = random.below(7);
+        if (how < 4) file->will_read(offset, out.size(), static_cast<Reading>(how));
         std::size_t got = 0;
         if (file->read_at(offset, out, got)) wrong.fetch_add(1);
         out.resize(got);
         if (out != whole.substr(offset, std::max<std::size_t>(out.size(), 1)).substr(0, out.size())) wrong.fetch_add(1);
-        if (how == 4) file->wont_read(offset, 1'000'000);
-        if (how == 5) (void)file->distrust(offset, 1000);
+        if (how == 5) file->wont_read(offset, 1'000'000);
+        if (how == 6) (void)file->distrust(offset, 1000);
       }
     });
   }
