@@ -1,5 +1,6 @@
 // What an entry must fit to be the next one, and what is remembered of it.
 #include <algorithm>
+#include <new>
 
 #include "base/testing.h"
 #include "log/bucket_log_internal.h"
@@ -61,19 +62,32 @@ void BucketLogHandle::begin_segment(const SlotEntry& entry) {
   leads_ = entry.session == session_;
 }
 
-// It is the next one, and its payload is here. The mutex is held.
+// It is the next one, and its payload is here. The mutex is held. What throws has changed nothing: `end_` never says
+// more than what has arrived.
 void BucketLogHandle::accept(const ArrivedEntry& arrived) {
   const SlotEntry& entry = arrived->entry;
-  if (entry.segment != end_.segment) begin_segment(entry);
+  arrived_.push_back(arrived);
+  try {
+    if (entry.segment != end_.segment) begin_segment(entry);
+  } catch (...) {
+    arrived_.pop_back();
+    throw;
+  }
+  arrived_bytes_ += entry.payload_bytes;
   end_.slot = entry.slot;
   end_.version += entry.transaction_count;
   end_.link = entry.identity;
   end_.time_micros = entry.time_micros;
   end_.segment_bytes += entry.payload_bytes;
   ++end_.segment_slots;
-  arrived_.push_back(arrived);
-  arrived_bytes_ += entry.payload_bytes;
-  remember(*arrived);
+  try {
+    remember(*arrived);
+  } catch (const std::bad_alloc&) {
+    base::probe("bucket: no memory for what is remembered of an entry");
+    raw_.clear();  // no tail, then, until the next checkpoint
+    raw_bytes_ = 0;
+    bulk_from_ = entry.slot + 1;
+  }
   end_version_.store(end_.version, std::memory_order_release);
   shared_->changed.notify_all();
 }
