@@ -28,6 +28,17 @@ std::string swept_key(std::uint32_t number) {
   return "swept/" + log::boundary_key(number).substr(log::kBoundaryPrefix.size());
 }
 
+// Whether a key under `prefix` is one that we make: another store's prefix may begin with ours, and go on as our names
+// do.
+bool is_named_by_us(std::string_view key, std::string_view prefix) {
+  constexpr std::size_t kNameBytes = 32;
+  return key.size() == prefix.size() + kNameBytes && key.starts_with(prefix) &&
+         key.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
+}
+
+constexpr std::string_view kRunsPrefix = "runs/";
+constexpr std::string_view kProbePrefix = "probe/";
+
 }  // namespace
 
 base::Instant Collector::deadline() const {
@@ -192,8 +203,9 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   }
   // Begun before the boundary was seen, so too old to be named by anything that is still to come.
   std::vector<std::string> runs;
-  list("runs/", [&](const storage::ListedObject& object) {
-    if (object.modified <= seen) runs.push_back(object.key.substr(5));
+  list(kRunsPrefix, [&](const storage::ListedObject& object) {
+    if (is_named_by_us(object.key, kRunsPrefix) && object.modified <= seen)
+      runs.push_back(object.key.substr(kRunsPrefix.size()));
   });
   // A payload is named by an entry that was won within half the grace of its making. So what is older than that before
   // the first slot that is left is named by none of these.
@@ -201,10 +213,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
       std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(checkpoint.start.time_micros)));
   const BucketDate payloads_before = first_left - grace_ / 2 - std::min(kSlack, grace_ / 2);
   list(log::kBulkPrefix, [&](const storage::ListedObject& object) {
-    if (known && object.modified < payloads_before) gone.push_back(object.key);
+    if (known && is_named_by_us(object.key, log::kBulkPrefix) && object.modified < payloads_before)
+      gone.push_back(object.key);
   });
-  list("probe/", [&](const storage::ListedObject& object) {
-    if (object.modified <= seen) gone.push_back(object.key);
+  list(kProbePrefix, [&](const storage::ListedObject& object) {
+    if (is_named_by_us(object.key, kProbePrefix) && object.modified <= seen) gone.push_back(object.key);
   });
   std::string continuation;
   std::vector<storage::OpenUpload> uploads;
@@ -212,10 +225,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     require_going_on();
     const base::Instant until = deadline();
     const storage::OpenUploads page = storage::persist(
-        until, [&] { return bucket_.list_uploads("", continuation, until); }, [this] { return place_.stopping(); });
+        until, [&] { return bucket_.list_uploads(kRunsPrefix, continuation, until); },
+        [this] { return place_.stopping(); });
     if (page.outcome != Outcome::done) break;  // some servers can't: their own rules must do
     for (const storage::OpenUpload& upload : page.uploads) {
-      if (upload.begun <= seen) uploads.push_back(upload);
+      if (is_named_by_us(upload.key, kRunsPrefix) && upload.begun <= seen) uploads.push_back(upload);
     }
     continuation = page.continuation;
   } while (!continuation.empty());

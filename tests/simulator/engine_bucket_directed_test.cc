@@ -365,6 +365,38 @@ TEST(EngineInABucket, WithoutALeaderSomebodyElseFlushes) {
   EXPECT_GT(ran.report.probes["engine: maintenance without the role"], 0U);
 }
 
+// Another store's prefix may begin with this one's, and go on as its own names do: s3://bucket/app and
+// s3://bucket/app/runs. Or somebody else uploads something large below it, for days.
+TEST(EngineInABucket, WhatIsSomebodyElsesIsNotSwept) {
+  const std::string failure =
+      in_world(1, [](World& world) {
+        const auto put = [&](const std::string& key) {
+          (void)world.bucket.put(key, "theirs", storage::PutMode::create, {}, world.scheduler.now() + 10s);
+        };
+        run_process(world, "maker", [&] { open_in_bucket(world).close(); });
+        std::vector<std::string> theirs;
+        for (const char* folder : {"runs/", "bulk/", "probe/", "x/runs/"}) {
+          for (const char* name : {"store", "runs/00112233445566778899aabbccddeeff", "log/0000000000000001"})
+            theirs.push_back(std::string(folder) + name);
+        }
+        for (const std::string& key : theirs) put(key);
+        const std::string ours = "runs/00112233445566778899aabbccddeeff";
+        put(ours);
+        for (const char* key : {"x/runs/00112233445566778899aabbccddeeff", "films/long", "runs/runs/film"})
+          (void)world.bucket.begin_upload(key, world.scheduler.now() + 10s);
+        (void)world.bucket.begin_upload(ours, world.scheduler.now() + 10s);
+        days_pass(world, 4);
+        if (world.bucket.peek("log/0000000000000001")) world.scheduler.fail("nothing was swept");
+        for (const std::string& key : theirs) {
+          if (!world.bucket.peek(key)) world.scheduler.fail(key + " is gone");
+        }
+        if (world.bucket.peek(ours)) world.scheduler.fail(ours + " is still there");
+        const storage::OpenUploads open = world.bucket.list_uploads("", "", world.scheduler.now() + 10s);
+        if (open.uploads.size() != 3) world.scheduler.fail("uploads: " + std::to_string(open.uploads.size()));
+      }).failure;
+  EXPECT_EQ(failure, "");
+}
+
 TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
   const std::string failure =
       in_world(1, [](World& world) {
