@@ -37,7 +37,7 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   };
   const std::string key = "probe/" + log::hex_name({base::random_u64(), base::random_u64()});
   const auto get = [&](const std::string& name) {
-    return storage::persist(deadline, [&] { return bucket.get(name, {}, deadline); });
+    return storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.get(name, {}, end_of_try); });
   };
   storage::Got got = get(key);
   if (got.outcome == Outcome::refused) {
@@ -52,7 +52,9 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   const std::array<std::string, 3> bodies = {"first", "second", "third"};
   std::array<storage::Answer, 3> answers;
   const auto create = [&](std::size_t i) {
-    answers[i] = storage::persist(deadline, [&] { return bucket.put(key, bodies[i], PutMode::create, {}, deadline); });
+    answers[i] = storage::persist(deadline, [&](base::Instant end_of_try) {
+      return bucket.put(key, bodies[i], PutMode::create, {}, end_of_try);
+    });
   };
   {
     storage::RequestGroup group(pool, storage::Urgency::prompt);
@@ -114,12 +116,14 @@ HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
                        const std::string& where, base::Instant deadline) {
   // Not among somebody else's objects.
-  const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
+  const storage::Listing listing =
+      storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.list("", {}, end_of_try); });
   if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
   for (const storage::ListedObject& object : listing.objects) {
     if (object.key.starts_with("probe/")) continue;
     // Somebody's who has made it meanwhile, most likely.
-    const storage::Got store = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
+    const storage::Got store = storage::persist(
+        deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });
     if (store.outcome == Outcome::done) return;
     if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
@@ -127,8 +131,9 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
   }
   require_conditions(bucket, pool, where, deadline);
   const std::string bytes = encode_bucket_header(header);
-  const storage::Answer answer =
-      storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
+  const storage::Answer answer = storage::persist(deadline, [&](base::Instant end_of_try) {
+    return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, end_of_try);
+  });
   if (answer.outcome == Outcome::exists) base::probe("engine: another process made the store in the bucket");
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw away(where, "make a store here", answer);

@@ -190,7 +190,8 @@ class BucketMedium final : public Medium, private Collector::Place {
     const std::string bytes = encode_checkpoint(header_.store.store_id, checkpoint);
     const base::Instant deadline = base::now() + kCheckpointPatience;
     const storage::Answer answer = storage::persist(
-        deadline, [&] { return bucket_->put(key, bytes, storage::PutMode::create, {}, deadline); },
+        deadline,
+        [&](base::Instant end_of_try) { return bucket_->put(key, bytes, storage::PutMode::create, {}, end_of_try); },
         [this] { return stopping(); });
     // `exists`: an earlier try of ours, for nobody else has the name.
     if (answer.outcome == Outcome::refused) return storage::IoError(EACCES);
@@ -217,7 +218,8 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   bool check_header(std::vector<std::string>& /*healed*/, std::string& why) override {
     const base::Instant deadline = base::deadline_after(base::now(), setting_.options.deadline);
-    const storage::Got got = storage::persist(deadline, [&] { return bucket_->get(log::kStoreKey, {}, deadline); });
+    const storage::Got got = storage::persist(
+        deadline, [&](base::Instant end_of_try) { return bucket_->get(log::kStoreKey, {}, end_of_try); });
     BucketHeader header;
     if (got.outcome != Outcome::done) {
       why = setting_.where + "/store: " + got.why;

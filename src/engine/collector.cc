@@ -56,7 +56,8 @@ void Collector::list(std::string_view prefix, Visit visit) {
     require_going_on();
     const base::Instant until = deadline();
     const storage::Listing page = storage::persist(
-        until, [&] { return bucket_.list(prefix, continuation, until); }, [this] { return place_.stopping(); });
+        until, [&](base::Instant end_of_try) { return bucket_.list(prefix, continuation, end_of_try); },
+        [this] { return place_.stopping(); });
     if (page.outcome != Outcome::done)
       throw Error(ErrorCode::unavailable, bucket_.where() + "/" + std::string(prefix) + ": can't list it: " + page.why);
     for (const storage::ListedObject& object : page.objects) visit(object);
@@ -68,7 +69,8 @@ void Collector::remove(const std::string& key) {
   require_going_on();
   const base::Instant until = deadline();
   const storage::Answer answer = storage::persist(
-      until, [&] { return bucket_.remove(key, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.remove(key, end_of_try); },
+      [this] { return place_.stopping(); });
   if (answer.outcome != Outcome::done)
     throw Error(ErrorCode::unavailable, bucket_.where() + "/" + key + ": can't remove it: " + answer.why);
   ++deleted_;
@@ -77,7 +79,8 @@ void Collector::remove(const std::string& key) {
 bool Collector::read_checkpoint(const std::string& key, Checkpoint& checkpoint) {
   const base::Instant until = deadline();
   const storage::Got got = storage::persist(
-      until, [&] { return bucket_.get(key, {}, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.get(key, {}, end_of_try); },
+      [this] { return place_.stopping(); });
   if (got.outcome == Outcome::absent) return false;
   if (got.outcome != Outcome::done)
     throw Error(ErrorCode::unavailable, bucket_.where() + "/" + key + ": can't read it: " + got.why);
@@ -88,7 +91,8 @@ bool Collector::was_swept(std::uint32_t number) {
   if (number <= swept_) return true;
   const base::Instant until = deadline();
   const storage::Got got = storage::persist(
-      until, [&] { return bucket_.get(swept_key(number), {}, until); }, [this] { return place_.stopping(); });
+      until, [&](base::Instant end_of_try) { return bucket_.get(swept_key(number), {}, end_of_try); },
+      [this] { return place_.stopping(); });
   if (got.outcome != Outcome::done && got.outcome != Outcome::absent)
     throw Error(ErrorCode::unavailable, bucket_.where() + ": can't see what was collected: " + got.why);
   if (got.outcome == Outcome::done) swept_ = number;
@@ -225,7 +229,7 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
     require_going_on();
     const base::Instant until = deadline();
     const storage::OpenUploads page = storage::persist(
-        until, [&] { return bucket_.list_uploads(kRunsPrefix, continuation, until); },
+        until, [&](base::Instant end_of_try) { return bucket_.list_uploads(kRunsPrefix, continuation, end_of_try); },
         [this] { return place_.stopping(); });
     if (page.outcome != Outcome::done) break;  // some servers can't: their own rules must do
     for (const storage::OpenUpload& upload : page.uploads) {
@@ -258,7 +262,11 @@ void Collector::sweep(const log::Boundary& boundary, BucketDate seen) {
   }
   const base::Instant until = deadline();
   const storage::Answer answer = storage::persist(
-      until, [&] { return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, until); });
+      until,
+      [&](base::Instant end_of_try) {
+        return bucket_.put(swept_key(boundary.number), "", storage::PutMode::create, {}, end_of_try);
+      },
+      [this] { return place_.stopping(); });
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw Error(ErrorCode::unavailable, engine_.where() + ": can't note what was collected: " + answer.why);
   swept_ = std::max(swept_, boundary.number);

@@ -6,6 +6,7 @@
 #include "base/testing.h"
 #include "engine/engine.h"
 #include "engine/flush.h"
+#include "engine/medium.h"
 #include "engine/run_output.h"
 
 namespace ingot::engine {
@@ -20,6 +21,40 @@ constexpr std::size_t kGarbageMax = 1'000'000;
 // Runs that a merge could not read are left out for so long, and twice as long each time.
 constexpr base::Duration kBarredPauseMin = std::chrono::seconds(1);
 constexpr base::Duration kBarredPauseMax = std::chrono::minutes(10);
+
+// What is not flushed is in the log, so nobody has to wait for it at the end.
+constexpr base::Duration kClosingMax = std::chrono::seconds(30);
+
+// Stops the medium at the deadline, so that who waits for it gets on. For as long as this lives.
+class Patience {
+ public:
+  Patience(Medium& medium, base::Instant deadline)
+      : thread_("ingot-close", [this, &medium, deadline] {
+          {
+            std::unique_lock lock(mutex_);
+            while (!ended_ && base::now() < deadline) changed_.wait_until(lock, deadline);
+            if (ended_) return;
+          }
+          base::probe("engine: a flush before the end was given up");
+          medium.stop();
+        }) {}
+  ~Patience() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      changed_.notify_all();
+    }
+    thread_.join();
+  }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+
+ private:
+  base::Mutex mutex_;
+  base::ConditionVariable changed_;
+  bool ended_ = false;
+  base::Thread thread_;  // last: it uses the others
+};
 
 }  // namespace
 
@@ -71,7 +106,13 @@ void Maintenance::finish_flushing() {
     const bool is_leader = !engine_.medium_->keeps_maintenance() && engine_.medium_->try_maintenance();
     if (sealed == 0 || (sealed <= kSealedLeft && !is_leader)) return;
     base::probe("engine: a flush was finished before the end");
-    (void)flush(engine_.medium_->keeps_maintenance() ? Effort::needed : Effort::complete);
+    if (engine_.medium_->keeps_maintenance()) {
+      (void)flush(Effort::needed);
+    } else {
+      const base::Duration most = std::min<base::Duration>(engine_.options_.deadline, kClosingMax);
+      const Patience patience(*engine_.medium_, base::now() + most);
+      (void)flush(Effort::complete);
+    }
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): left to others it is
   }
 }

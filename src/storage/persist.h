@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 
 #include "base/time.h"
@@ -29,17 +30,28 @@ inline bool is_settled(Outcome outcome) {
   return false;
 }
 
+/// How long the first try may take; each further one twice as long, so that a slow line gets it through in the end.
+inline constexpr base::Duration kFirstTryPatience = std::chrono::seconds(10);
+inline constexpr base::Duration kLastTryPatience = std::chrono::minutes(10);
+
 /// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the
-/// deadline has passed; at least once. Returns the last answer.
+/// deadline has passed; at least once. Returns the last answer. A try that hangs is given up long before the deadline.
+///   request   is given the deadline of this try
 ///   stopped   ends it early when true; may be null
 template <class Request>
 auto persist(base::Instant deadline, Request&& request, const std::function<bool()>& stopped = {}) {
   BackOff back_off;
+  base::Duration patience = kFirstTryPatience;
   for (;;) {
-    auto answer = request();
+    auto answer = request(std::min(deadline, base::deadline_after(base::now(), patience)));
+    patience = std::min(2 * patience, kLastTryPatience);
     const base::Instant now = base::now();
     if (is_settled(answer.outcome) || now >= deadline || (stopped && stopped())) return answer;
-    base::sleep_for(std::min<base::Duration>(back_off.next(answer), deadline - now));
+    const base::Instant next = now + std::min<base::Duration>(back_off.next(answer), deadline - now);
+    for (base::Instant at = now; at < next; at = base::now()) {  // in steps, for who is to stop does not wait for it
+      if (stopped && stopped()) return answer;
+      base::sleep_for(std::min<base::Duration>(next - at, std::chrono::seconds(1)));
+    }
   }
 }
 

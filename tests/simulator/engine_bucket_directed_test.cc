@@ -425,6 +425,37 @@ TEST(EngineInABucket, ACheckpointThatCantBeReadIsPassedOver) {
   EXPECT_EQ(failure, "");
 }
 
+// How long close() takes, and the end of the handle, when no request is answered any more.
+std::chrono::seconds closing_time(int entries, base::Duration before) {
+  std::chrono::seconds took{};
+  const std::string failure = in_world(1, [&](World& world) {
+                                run_process(world, "closer", [&] {
+                                  {
+                                    std::optional<Store> store(open_in_bucket(world));
+                                    write_much(*store, "k", entries);
+                                    BucketProfile silence;
+                                    silence[Fault::lost_request] = kSure;
+                                    world.bucket.set_faults(silence);
+                                    base::sleep_for(before);
+                                    const base::Instant begun = base::now();
+                                    store->close();
+                                    store.reset();
+                                    took = std::chrono::ceil<std::chrono::seconds>(base::now() - begun);
+                                  }
+                                });
+                              }).failure;
+  EXPECT_EQ(failure, "");
+  return took;
+}
+
+// Retries of an upload go on for minutes; a close ends them.
+TEST(EngineInABucket, ClosingTakesNotLongWhenNothingIsAnswered) {
+  for (const int entries : {0, 61, 66, 67, 128}) {
+    for (const base::Duration before : {base::Duration(0), base::Duration(3s)})
+      EXPECT_LE(closing_time(entries, before), 60s) << entries;
+  }
+}
+
 // What open() says of this bucket; empty: it made a store.
 std::string refusal(const std::function<void(World&)>& spoil, ErrorCode expected) {
   std::string said;
