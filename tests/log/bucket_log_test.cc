@@ -526,6 +526,29 @@ TEST(BucketLog, ALargePayloadIsAnObjectOfItsOwn) {
 }
 
 // Who lost with a large payload does not put it again.
+TEST(BucketLog, AnOpeningDoesNotWaitForAPayloadBeyondItsDeadline) {
+  MemoryBucket bucket;
+  BucketHandle handle;
+  BucketLogOptions options = handle.options();
+  options.slot_bytes_max = 1000;
+  ASSERT_TRUE(handle.open(bucket, std::move(options), 10s)) << handle.why;
+  ASSERT_EQ(handle.append(std::string(5000, 'x')), Append::kept);
+  std::atomic<bool> is_over = false;
+  std::atomic<bool> was_waited_for = false;
+  bucket.change([&](MemoryBucket& inside) {
+    inside.hold = [&](MemoryBucket::Verb verb, std::string_view key) {
+      if (verb != MemoryBucket::Verb::get || !key.starts_with(kBulkPrefix)) return;
+      for (int i = 0; i < 3000 && !is_over; ++i) base::sleep_for(1ms);
+      if (!is_over) was_waited_for = true;
+    };
+  });
+  BucketHandle late;
+  EXPECT_FALSE(late.open(bucket, late.options(), 100ms));
+  EXPECT_EQ(late.outcome, Read::unavailable);
+  EXPECT_FALSE(was_waited_for);
+  is_over = true;
+}
+
 TEST(BucketLog, ALargePayloadIsPutOnceForSeveralTries) {
   MemoryBucket bucket;
   BucketHandle first;
