@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "engine/bucket_header.h"
 #include "engine/bucket_medium.h"
+#include "engine/checkpoint.h"
 #include "engine/engine.h"
 #include "engine/session_row.h"
 #include "engine/store_maker.h"
@@ -34,13 +35,14 @@ using base::Break;
 
 constexpr std::uint32_t kSure = 1'000'000;
 
-Store open_in_bucket(World& world, Options options = {}) {
+Store open_in_bucket(World& world, Options options = {}, std::chrono::seconds grace = engine::kGraceDefault) {
   options.memory_bytes = 4 << 20;
   engine::Sizes sizes;
   sizes.segment_bytes = 64 << 10;
   sizes.run_file_bytes = 64 << 10;
   sizes.resting_memtable_bytes = 8 << 10;
   sizes.memory_bytes_min = 1 << 20;
+  sizes.grace = grace;
   const auto make_medium = [&world](const engine::Medium::Setting& setting) {
     return engine::make_bucket_medium(std::make_unique<MountedBucket>(world.bucket), nullptr, setting);
   };
@@ -75,9 +77,9 @@ std::int64_t counter_in(Store& store) {
 }
 
 // So that slots are collected: each day somebody writes, and stays for a moment.
-void days_pass(World& world, int days) {
+void days_pass(World& world, int days, std::chrono::seconds length = 26h) {
   for (int day = 0; day < days; ++day) {
-    world.scheduler.sleep_for(26h);
+    world.scheduler.sleep_for(length);
     run_process(world, "daily", [&world, day] {
       Store store = open_in_bucket(world);
       for (int i = 0; i < 5; ++i) kThings.put(store, "day" + std::to_string(i), std::to_string(day));
@@ -454,6 +456,54 @@ TEST(EngineInABucket, ClosingTakesNotLongWhenNothingIsAnswered) {
     for (const base::Duration before : {base::Duration(0), base::Duration(3s)})
       EXPECT_LE(closing_time(entries, before), 60s) << entries;
   }
+}
+
+// Neither in the memory of who follows for long and collects nothing itself, nor from checkpoint to checkpoint of
+// processes that live for a moment.
+TEST(EngineInABucket, AGraveyardDoesNotGrowForEver) {
+  Ran ran = in_world(1, [](World& world) {
+    world.scheduler.set_steps_max(100'000'000);
+    bool is_over = false;
+    Process& follower = world.scheduler.start("follower", [&] {
+      std::string wrong;
+      try {
+        Store store = open_in_bucket(world, {}, 1h);
+        while (!is_over) {
+          base::sleep_for(20min);
+          (void)store.snapshot({.fresh = true});
+        }
+        write_much(store, "f", 30);
+        store.settle();
+        store.close();
+      } catch (const Error& error) {
+        wrong = error.what();
+      }
+      if (!wrong.empty()) world.scheduler.fail(wrong);
+    });
+    days_pass(world, 20, 90min);
+    is_over = true;
+    world.scheduler.wait_for_end(follower);
+    std::string newest;
+    for (const std::string& key : world.bucket.keys()) {
+      if (key.starts_with("checkpoints/") && key.find("-c-") != std::string::npos) newest = std::max(newest, key);
+    }
+    engine::BucketHeader header;
+    engine::Checkpoint checkpoint;
+    if (engine::decode_bucket_header(*world.bucket.peek("store"), header) != engine::HeaderRead::good ||
+        engine::decode_checkpoint(header.store.store_id, *world.bucket.peek(newest), checkpoint) !=
+            engine::CheckpointRead::found) {
+      return world.scheduler.fail("no checkpoint");
+    }
+    std::size_t gone = 0;
+    for (const engine::RemovedRun& removed : checkpoint.graveyard) {
+      if (!world.bucket.peek("runs/" + removed.name)) ++gone;
+    }
+    if (checkpoint.graveyard.size() > 12)
+      world.scheduler.fail(std::to_string(checkpoint.graveyard.size()) + " are in the graveyard, " +
+                           std::to_string(gone) + " of them are gone");
+  });
+  EXPECT_EQ(ran.failure, "");
+  EXPECT_GT(ran.report.probes["engine: what others had collected was forgotten"], 0U);
 }
 
 // What open() says of this bucket; empty: it made a store.
