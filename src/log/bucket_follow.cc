@@ -312,11 +312,14 @@ bool BucketLogHandle::take_payload(Arrived& arrived, Call<storage::Got>& call) {
     // It is collected together with the slot, so the boundary knows.
     if (absent_payload_ == entry.bulk && confirms_done_ > absent_confirm_) {
       set_corrupt(key + " is missing, which " + slot_key(entry.slot) + " names");
-    } else {
+    } else if (absent_payload_ != entry.bulk) {
       absent_payload_ = entry.bulk;
       absent_confirm_ = confirms_begun_;
       (void)want_confirmation();
+    } else if (confirm_wanted_ <= absent_confirm_) {  // it was given up meanwhile
+      (void)want_confirmation();
     }
+    retry_at_ = base::now() + follow_back_off_.next(call.result);
     return false;
   }
   if (call.result.outcome != Outcome::done) {
