@@ -110,16 +110,29 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   CheckpointRead newest_checkpoint(bool /*healing*/, Checkpoint& checkpoint, std::vector<std::string>& /*healed*/,
                                    std::string& why) override {
+    log::BucketOpening opening;
+    const CheckpointRead read = read_newest_checkpoint(opening, checkpoint, why);
+    const std::lock_guard lock(mutex_);  // check() reads one, too, while others may open anew
+    opening_ = std::move(opening);
+    return read;
+  }
+
+  CheckpointRead read_newest_checkpoint(log::BucketOpening& opening, Checkpoint& checkpoint, std::string& why) {
     checkpoint = {};
     std::set<std::string> unreadable;
-    for (;;) {
-      if (!std::exchange(looked_, false)) {
-        opening_ =
+    bool has_looked = false;
+    {
+      const std::lock_guard lock(mutex_);
+      has_looked = std::exchange(looked_, false);
+      if (has_looked) opening = std::exchange(opening_, {});
+    }
+    for (;; has_looked = false) {
+      if (!has_looked) {
+        opening =
             log::open_bucket(*bucket_, pool_, unreadable, base::deadline_after(base::now(), setting_.options.deadline));
-        looked_ = false;
       }
-      why = opening_.why;
-      switch (opening_.outcome) {
+      why = opening.why;
+      switch (opening.outcome) {
         case log::BucketOpening::Outcome::opened:
           break;
         case log::BucketOpening::Outcome::no_store:
@@ -132,20 +145,20 @@ class BucketMedium final : public Medium, private Collector::Place {
           why = setting_.where + ": " + why;
           return CheckpointRead::damaged;
       }
-      if (!opening_.checkpoint) {
+      if (!opening.checkpoint) {
         if (unreadable.empty()) return CheckpointRead::none;
         why = setting_.where + "/" + *unreadable.begin() + ": damaged, and there is no other checkpoint";
         return CheckpointRead::damaged;
       }
-      switch (decode_checkpoint(header_.store.store_id, opening_.checkpoint_bytes, checkpoint)) {
+      switch (decode_checkpoint(header_.store.store_id, opening.checkpoint_bytes, checkpoint)) {
         case CheckpointRead::found:
           return CheckpointRead::found;
         case CheckpointRead::newer_format:
-          why = setting_.where + "/" + opening_.checkpoint_key + " was written by a newer release";
+          why = setting_.where + "/" + opening.checkpoint_key + " was written by a newer release";
           return CheckpointRead::newer_format;
         default:
           base::probe("engine: a checkpoint in the bucket could not be read, and an older one was taken");
-          unreadable.insert(opening_.checkpoint_key);
+          unreadable.insert(opening.checkpoint_key);
           checkpoint = {};
       }
     }
@@ -157,7 +170,10 @@ class BucketMedium final : public Medium, private Collector::Place {
     options.read_only = setting_.options.read_only;
     options.store_id = header_.store.store_id;
     options.start = start;
-    options.opening = std::exchange(opening_, {});
+    {
+      const std::lock_guard lock(mutex_);
+      options.opening = std::exchange(opening_, {});
+    }
     options.grace = header_.grace;
     options.on_message = setting_.on_message;
     options.segment_bytes = setting_.sizes.segment_bytes;
@@ -392,7 +408,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   base::ConditionVariable changed_;
   std::atomic<bool> stopping_{false};
   BucketHeader header_;
-  log::BucketOpening opening_;  // by one thread: opening, or under the engine's locks
+  log::BucketOpening opening_;  // the newest; once it is opened: under mutex_
   bool looked_ = false;         // opening_ is fresh
   std::string own_checkpoint_;  // the newest that this process wrote; under mutex_
   std::string held_checkpoint_;
