@@ -143,20 +143,24 @@ bool create_bucket_header(storage::Bucket& bucket, const BucketHeader& header, c
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
                        const std::string& where, base::Instant deadline) {
   // Not among somebody else's objects.
-  const storage::Listing listing =
-      storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.list("", {}, end_of_try); });
-  if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
-  for (const storage::ListedObject& object : listing.objects) {
-    if (object.key.starts_with("probe/")) continue;
-    // Somebody's who has made it meanwhile, most likely.
-    const storage::Got store = storage::persist(
-        deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });
-    if (store.outcome == Outcome::done) return;
-    if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
-    if (object.key == kCopyingMark) throw Error(ErrorCode::not_a_store, where + kCopyUnderWay + ".");
-    throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
-                                            "\") and no store. Give a prefix of its own, as s3://bucket/app.");
-  }
+  std::string continuation;
+  do {
+    const storage::Listing listing =
+        storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.list("", continuation, end_of_try); });
+    if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
+    for (const storage::ListedObject& object : listing.objects) {
+      if (object.key.starts_with("probe/")) continue;
+      // Somebody's who has made it meanwhile, most likely.
+      const storage::Got store = storage::persist(
+          deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });
+      if (store.outcome == Outcome::done) return;
+      if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
+      if (object.key == kCopyingMark) throw Error(ErrorCode::not_a_store, where + kCopyUnderWay + ".");
+      throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
+                                              "\") and no store. Give a prefix of its own, as s3://bucket/app.");
+    }
+    continuation = listing.continuation;  // a page may be empty, though there is more
+  } while (!continuation.empty());
   require_conditions(bucket, pool, where, deadline);
   if (put_header(bucket, header, where, deadline) == Outcome::exists)
     base::probe("engine: another process made the store in the bucket");

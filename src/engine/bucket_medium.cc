@@ -28,6 +28,8 @@ using storage::Outcome;
 constexpr base::Duration kOthersPatience = std::chrono::seconds(20);
 // Nobody waits for a checkpoint.
 constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
+// A look that is for tidiness only.
+constexpr base::Duration kLookPatience = std::chrono::seconds(10);
 // A process that lives shorter than this leaves collecting to others.
 constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 // How often it is looked whether there is enough to collect, while things are written.
@@ -113,16 +115,29 @@ class BucketMedium final : public Medium, private Collector::Place {
 
   CheckpointRead newest_checkpoint(bool /*healing*/, Checkpoint& checkpoint, std::vector<std::string>& /*healed*/,
                                    std::string& why) override {
+    log::BucketOpening opening;
+    const CheckpointRead read = read_newest_checkpoint(opening, checkpoint, why);
+    const std::lock_guard lock(mutex_);  // check() reads one, too, while others may open anew
+    opening_ = std::move(opening);
+    return read;
+  }
+
+  CheckpointRead read_newest_checkpoint(log::BucketOpening& opening, Checkpoint& checkpoint, std::string& why) {
     checkpoint = {};
     std::set<std::string> unreadable;
-    for (;;) {
-      if (!std::exchange(looked_, false)) {
-        opening_ =
+    bool has_looked = false;
+    {
+      const std::lock_guard lock(mutex_);
+      has_looked = std::exchange(looked_, false);
+      if (has_looked) opening = std::exchange(opening_, {});
+    }
+    for (;; has_looked = false) {
+      if (!has_looked) {
+        opening =
             log::open_bucket(*bucket_, pool_, unreadable, base::deadline_after(base::now(), setting_.options.deadline));
-        looked_ = false;
       }
-      why = opening_.why;
-      switch (opening_.outcome) {
+      why = opening.why;
+      switch (opening.outcome) {
         case log::BucketOpening::Outcome::opened:
           break;
         case log::BucketOpening::Outcome::no_store:
@@ -135,20 +150,20 @@ class BucketMedium final : public Medium, private Collector::Place {
           why = setting_.where + ": " + why;
           return CheckpointRead::damaged;
       }
-      if (!opening_.checkpoint) {
+      if (!opening.checkpoint) {
         if (unreadable.empty()) return CheckpointRead::none;
         why = setting_.where + "/" + *unreadable.begin() + ": damaged, and there is no other checkpoint";
         return CheckpointRead::damaged;
       }
-      switch (decode_checkpoint(header_.store.store_id, opening_.checkpoint_bytes, checkpoint)) {
+      switch (decode_checkpoint(header_.store.store_id, opening.checkpoint_bytes, checkpoint)) {
         case CheckpointRead::found:
           return CheckpointRead::found;
         case CheckpointRead::newer_format:
-          why = setting_.where + "/" + opening_.checkpoint_key + " was written by a newer release";
+          why = setting_.where + "/" + opening.checkpoint_key + " was written by a newer release";
           return CheckpointRead::newer_format;
         default:
           base::probe("engine: a checkpoint in the bucket could not be read, and an older one was taken");
-          unreadable.insert(opening_.checkpoint_key);
+          unreadable.insert(opening.checkpoint_key);
           checkpoint = {};
       }
     }
@@ -160,7 +175,10 @@ class BucketMedium final : public Medium, private Collector::Place {
     options.read_only = setting_.options.read_only;
     options.store_id = header_.store.store_id;
     options.start = start;
-    options.opening = std::exchange(opening_, {});
+    {
+      const std::lock_guard lock(mutex_);
+      options.opening = std::exchange(opening_, {});
+    }
     options.grace = header_.grace;
     options.on_message = setting_.on_message;
     options.segment_bytes = setting_.sizes.segment_bytes;
@@ -192,7 +210,8 @@ class BucketMedium final : public Medium, private Collector::Place {
     name.edit = checkpoint.edit_number;
     name.random = base::random_u64();
     const std::string key = log::checkpoint_key(name);
-    const std::string bytes = encode_checkpoint(header_.store.store_id, checkpoint);
+    std::optional<Checkpoint> shorter = without_collected(checkpoint);
+    const std::string bytes = encode_checkpoint(header_.store.store_id, shorter ? *shorter : checkpoint);
     const base::Instant deadline = base::now() + kCheckpointPatience;
     const storage::Answer answer = storage::persist(
         deadline,
@@ -221,6 +240,35 @@ class BucketMedium final : public Medium, private Collector::Place {
     return {};
   }
 
+  // Without what others have collected: a process that lives for a moment has its graveyard from the checkpoint before,
+  // and knows only the newest boundary. Nothing: it is as it is.
+  std::optional<Checkpoint> without_collected(const Checkpoint& checkpoint) {
+    if (checkpoint.graveyard.empty()) return {};
+    look_what_is_collected();
+    const std::uint64_t collected = collected_edit();
+    const auto is_collected = [&](const RemovedRun& removed) { return removed.edit_number <= collected; };
+    if (!is_collected(checkpoint.graveyard.front())) return {};
+    std::optional<Checkpoint> shorter(checkpoint);
+    std::erase_if(shorter->graveyard, is_collected);
+    return shorter;
+  }
+
+  void look_what_is_collected() {
+    const std::shared_ptr<log::BucketLog> log = bucket_log();
+    const std::optional<log::Boundary> boundary = log->boundary();
+    if (!boundary || boundary->number < 2) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(looked_before_, boundary->number) == boundary->number) return;
+    }
+    const storage::Got got = bucket_->get(log::boundary_key(boundary->number - 1), {}, base::now() + kLookPatience);
+    log::BoundaryObject before;
+    if (got.outcome != Outcome::done || log::decode_boundary(got.bytes, before) != log::Decoded::good) return;
+    const std::optional<log::CheckpointName> name = log::parse_checkpoint_key(before.checkpoint);
+    const std::lock_guard lock(mutex_);
+    if (name && before.store_id == header_.store.store_id) collected_edit_ = std::max(collected_edit_, name->edit);
+  }
+
   bool check_header(std::vector<std::string>& /*healed*/, std::string& why) override {
     const base::Instant deadline = base::deadline_after(base::now(), setting_.options.deadline);
     const storage::Got got = storage::persist(
@@ -246,6 +294,19 @@ class BucketMedium final : public Medium, private Collector::Place {
   base::Duration maintenance_patience() const override { return kOthersPatience; }
 
   bool deletes_at_once() const override { return false; }
+
+  // A boundary is made when all is collected that the one before it let go.
+  std::uint64_t collected_edit() override {
+    const std::shared_ptr<log::BucketLog> log = bucket_log();
+    const std::optional<log::Boundary> boundary = log == nullptr ? std::nullopt : log->boundary();
+    const std::lock_guard lock(mutex_);
+    if (boundary && boundary->number > boundary_) {
+      collected_edit_ = std::max(collected_edit_, boundary_edit_);
+      boundary_ = boundary->number;
+      if (const auto name = log::parse_checkpoint_key(boundary->checkpoint)) boundary_edit_ = name->edit;
+    }
+    return collected_edit_;
+  }
   void publish_pin(std::uint64_t /*edit_number*/) override {}
   std::uint64_t oldest_pin() override { return 0; }
 
@@ -352,13 +413,17 @@ class BucketMedium final : public Medium, private Collector::Place {
   base::ConditionVariable changed_;
   std::atomic<bool> stopping_{false};
   BucketHeader header_;
-  log::BucketOpening opening_;  // by one thread: opening, or under the engine's locks
+  log::BucketOpening opening_;  // the newest; once it is opened: under mutex_
   bool looked_ = false;         // opening_ is fresh
   std::string own_checkpoint_;  // the newest that this process wrote; under mutex_
   std::string held_checkpoint_;
   bool wrote_checkpoint_ = false;  // since the collector looked; under mutex_
-  std::string trouble_;            // the collector's
-  storage::RequestPool pool_;      // ends before the bucket, and after whoever uses it
+  std::uint32_t boundary_ = 0;     // the newest that collected_edit has seen; under mutex_
+  std::uint64_t boundary_edit_ = 0;
+  std::uint32_t looked_before_ = 0;  // the boundary whose predecessor was looked at; under mutex_
+  std::uint64_t collected_edit_ = 0;
+  std::string trouble_;        // the collector's
+  storage::RequestPool pool_;  // ends before the bucket, and after whoever uses it
   std::unique_ptr<storage::BucketFiles> files_;
   std::shared_ptr<log::BucketLog> log_;  // under mutex_
   std::unique_ptr<Collector> collector_;

@@ -174,6 +174,11 @@ void Engine::apply_edit(const Edit& edit) {
       for (std::size_t i = 0; i < edit.removed.size(); ++i)
         maintenance_->note_garbage(edit.number, next->sorted_runs[place + i]);
     }
+    const std::uint64_t collected = remote_ ? medium_->collected_edit() : 0;
+    while (!graveyard_.empty() && graveyard_.front().edit_number <= collected) {
+      base::probe("engine: what others had collected was forgotten");
+      graveyard_.pop_front();
+    }
     for (std::size_t i = 0; remote_ && i < edit.removed.size(); ++i) {
       for (const auto& file : next->sorted_runs[place + i].files)
         graveyard_.push_back({edit.number, file->summary().name});

@@ -75,6 +75,8 @@ class Medium {
   // Whether a file is deleted as soon as nobody can read it any more: then pins say who reads what. Else it is
   // collected after the grace period, by what checkpoints say was removed (Checkpoint::graveyard).
   [[nodiscard]] virtual bool deletes_at_once() const = 0;
+  // What edits up to this one have removed is collected, by whomever; 0: not known.
+  [[nodiscard]] virtual std::uint64_t collected_edit() { return 0; }
   virtual void publish_pin(std::uint64_t edit_number) = 0;
   [[nodiscard]] virtual std::uint64_t oldest_pin() = 0;
 

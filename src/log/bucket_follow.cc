@@ -138,9 +138,9 @@ void BucketLogHandle::fetch_once(Lock& lock) {
   start_round(lock, round);
   for (;;) {
     work_on_confirmation(lock);
-    if (closing_ || is_decided(round)) break;
+    if (closing_ || is_decided(round) || base::now() >= asks_until_) break;
     if (confirming_ != nullptr && confirming_->ended) continue;  // it came while it was begun
-    wait_for_change(lock, base::kNever);
+    wait_for_change(lock, asks_until_);
   }
   for (const auto& slot : round.slots) slot->cancelled = true;  // those that have not begun
   if (closing_) return;
@@ -295,8 +295,8 @@ bool BucketLogHandle::fetch_payloads(Lock& lock, std::vector<ArrivedEntry>& entr
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (calls[i] == nullptr) continue;
-    while (!calls[i]->ended && !closing_) wait_for_change(lock, base::kNever);
-    if (!closing_ && take_payload(*entries[i], *calls[i])) continue;
+    while (!calls[i]->ended && !closing_ && base::now() < asks_until_) wait_for_change(lock, asks_until_);
+    if (calls[i]->ended && !closing_ && take_payload(*entries[i], *calls[i])) continue;
     for (const auto& other : calls) {
       if (other != nullptr) other->cancelled = true;
     }
@@ -314,11 +314,14 @@ bool BucketLogHandle::take_payload(Arrived& arrived, Call<storage::Got>& call) {
     // It is collected together with the slot, so the boundary knows.
     if (absent_payload_ == entry.bulk && confirms_done_ > absent_confirm_) {
       set_corrupt(key + " is missing, which " + slot_key(entry.slot) + " names");
-    } else {
+    } else if (absent_payload_ != entry.bulk) {
       absent_payload_ = entry.bulk;
       absent_confirm_ = confirms_begun_;
       (void)want_confirmation();
+    } else if (confirm_wanted_ <= absent_confirm_) {  // it was given up meanwhile
+      (void)want_confirmation();
     }
+    retry_at_ = base::now() + follow_back_off_.next(call.result);
     return false;
   }
   if (call.result.outcome != Outcome::done) {

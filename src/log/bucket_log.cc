@@ -84,6 +84,7 @@ Read BucketLogHandle::open(BucketOpening opening, const Sink& sink, base::Instan
 
 Read BucketLogHandle::open_from(BucketOpening opening, const Sink& sink, base::Instant deadline) {
   Lock lock(shared_->mutex);
+  asks_until_ = deadline;
   take_opening(lock, opening);
   opening = {};
   const Looker looker(lookers_);
@@ -92,7 +93,10 @@ Read BucketLogHandle::open_from(BucketOpening opening, const Sink& sink, base::I
   for (;;) {
     read_arrived(lock, sink);
     if (is_stopped()) return stopped_as();
-    if (rounds_done_ >= wanted) return Read::caught_up;
+    if (rounds_done_ >= wanted) {
+      asks_until_ = base::kNever;
+      return Read::caught_up;
+    }
     const base::Instant now = base::now();
     if (now >= deadline) {
       if (problem().empty()) set_why("the bucket did not answer in time");
@@ -446,9 +450,10 @@ void BucketLogHandle::note_date(const DateSample& date) {
 }
 
 BucketLogHandle::CallOf<storage::Got> BucketLogHandle::get(Lock& lock, std::string key, base::Duration patience) {
-  return call<storage::Got>(lock, storage::Urgency::prompt, [&bucket = bucket_, key = std::move(key), patience] {
-    return bucket.get(key, {}, base::now() + patience);
-  });
+  return call<storage::Got>(lock, storage::Urgency::prompt,
+                            [&bucket = bucket_, key = std::move(key), patience, most = asks_until_] {
+                              return bucket.get(key, {}, std::min(most, base::now() + patience));
+                            });
 }
 
 std::unique_ptr<BucketLog> open_bucket_log(storage::Bucket& bucket, storage::RequestPool& pool,

@@ -328,6 +328,7 @@ class BucketLogHandle final : public BucketLog {
   base::Instant poll_at_{};
   base::Duration poll_pause_{};
   base::Duration get_patience_ = kRequestPatience;  // longer for whom it was too short
+  base::Instant asks_until_ = base::kNever;         // while it is opened: nothing is waited for longer
   storage::BackOff follow_back_off_;
   std::uint64_t damaged_slot_ = 0;    // it could not be decoded the last time
   std::string damaged_payload_;       // the same

@@ -32,6 +32,7 @@ inline bool is_settled(Outcome outcome) {
 
 /// How long the first try may take; each further one twice as long, so that a slow line gets it through in the end.
 inline constexpr base::Duration kFirstTryPatience = std::chrono::seconds(10);
+inline constexpr base::Duration kLastTryPatience = std::chrono::minutes(10);
 
 /// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the
 /// deadline has passed; at least once. Returns the last answer. A try that hangs is given up long before the deadline.
@@ -43,7 +44,7 @@ auto persist(base::Instant deadline, Request&& request, const std::function<bool
   base::Duration patience = kFirstTryPatience;
   for (;;) {
     auto answer = request(std::min(deadline, base::deadline_after(base::now(), patience)));
-    patience *= 2;
+    patience = std::min(2 * patience, kLastTryPatience);
     const base::Instant now = base::now();
     if (is_settled(answer.outcome) || now >= deadline || (stopped && stopped())) return answer;
     const base::Instant next = now + std::min<base::Duration>(back_off.next(answer), deadline - now);

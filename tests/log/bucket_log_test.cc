@@ -555,6 +555,52 @@ TEST(BucketLog, ALargePayloadIsAnObjectOfItsOwn) {
 }
 
 // Who lost with a large payload does not put it again.
+TEST(BucketLog, AnOpeningDoesNotWaitForAPayloadBeyondItsDeadline) {
+  MemoryBucket bucket;
+  BucketHandle handle;
+  BucketLogOptions options = handle.options();
+  options.slot_bytes_max = 1000;
+  ASSERT_TRUE(handle.open(bucket, std::move(options), 10s)) << handle.why;
+  ASSERT_EQ(handle.append(std::string(5000, 'x')), Append::kept);
+  std::atomic<bool> is_over = false;
+  std::atomic<bool> was_waited_for = false;
+  bucket.change([&](MemoryBucket& inside) {
+    inside.hold = [&](MemoryBucket::Verb verb, std::string_view key) {
+      if (verb != MemoryBucket::Verb::get || !key.starts_with(kBulkPrefix)) return;
+      for (int i = 0; i < 3000 && !is_over; ++i) base::sleep_for(1ms);
+      if (!is_over) was_waited_for = true;
+    };
+  });
+  BucketHandle late;
+  EXPECT_FALSE(late.open(bucket, late.options(), 100ms));
+  EXPECT_EQ(late.outcome, Read::unavailable);
+  EXPECT_FALSE(was_waited_for);
+  is_over = true;
+}
+
+TEST(BucketLog, APayloadThatIsMissingIsNotAskedForWithoutPause) {
+  MemoryBucket bucket;
+  BucketHandle writer;
+  BucketLogOptions options = writer.options();
+  options.slot_bytes_max = 1000;
+  ASSERT_TRUE(writer.open(bucket, std::move(options), 10s)) << writer.why;
+  BucketHandle reader;
+  ASSERT_TRUE(reader.open(bucket)) << reader.why;
+  ASSERT_EQ(writer.append(std::string(5000, 'x')), Append::kept);
+  std::atomic<int> asked = 0;
+  bucket.change([&](MemoryBucket& inside) {
+    std::erase_if(inside.objects, [](const auto& object) { return object.first.starts_with(kBulkPrefix); });
+    // What tells whether it was collected is slow.
+    inside.hold = [&](MemoryBucket::Verb verb, std::string_view key) {
+      if (verb == MemoryBucket::Verb::get && key.starts_with(kBulkPrefix)) ++asked;
+      if (key.starts_with(kBoundaryPrefix)) base::sleep_for(500ms);
+    };
+  });
+  EXPECT_EQ(reader.look_and_read(), Read::corrupt);
+  EXPECT_GE(asked.load(), 2);
+  EXPECT_LE(asked.load(), 20);
+}
+
 TEST(BucketLog, ALargePayloadIsPutOnceForSeveralTries) {
   MemoryBucket bucket;
   BucketHandle first;
