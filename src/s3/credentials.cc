@@ -45,7 +45,7 @@ FoundCredentials CredentialCache::get(base::Instant deadline) {
     const base::Instant now = base::now();
     if (now < not_before_) {
       if (state_now != State::none) return {current_, {}};
-      return {nullptr, failure_};
+      return failure_;
     }
     renew(lock, state_now == State::due ? std::min(deadline, now + kEarlyRenewalMax) : deadline);
   }
@@ -68,7 +68,7 @@ void CredentialCache::renew(std::unique_lock<base::Mutex>& lock, base::Instant d
   renewed_.notify_all();
   if (found.credentials == nullptr) {
     if (current_ != nullptr && !rejected_) base::probe("s3: credentials could not be renewed, and are used on");
-    failure_ = std::move(found.why);
+    failure_ = {nullptr, std::move(found.why), found.is_hopeless && current_ == nullptr};
     not_before_ = base::now() + kRenewalPause;
     return;
   }

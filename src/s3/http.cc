@@ -274,6 +274,20 @@ class Transfer {
       answer_.error = "the answer is longer than " + std::to_string(request_.answer_bytes_max) + " bytes";
     } else {
       answer_.error = printable(error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(code), 300);
+      explain(code);
+    }
+  }
+
+  // What is wrong with our own side, and stays so.
+  void explain(CURLcode code) {
+    // libcurl shows it whole, with its password.
+    if (answer_.error.starts_with("Unsupported proxy")) {
+      answer_.error =
+          "the proxy (http_proxy, https_proxy, all_proxy) is none that can be used: it is as http://host:port";
+      answer_.is_hopeless = answer_.sendings == 0;
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+      answer_.error += " (AWS_CA_BUNDLE names the file of certificates to trust, if it is not the system's)";
+      answer_.is_hopeless = answer_.sendings == 0;
     }
   }
 

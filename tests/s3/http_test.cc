@@ -234,6 +234,14 @@ TEST_F(HttpTest, NothingIsSentWithoutAConnection) {
   EXPECT_EQ(client_.perform(made).kind, Kind::unsent);
 }
 
+TEST_F(HttpTest, WhoeverIsAwayMayComeBack) {
+  for (const std::string& url : {refusing_url(), std::string("http://absent.test/")}) {
+    HttpRequest made = request();
+    made.url = url;
+    EXPECT_FALSE(client_.perform(made).is_hopeless) << url;
+  }
+}
+
 TEST_F(HttpTest, ANameServerThatIsSilentHoldsNobodyBeyondItsDeadline) {
   name_server_is_silent = true;
   HttpRequest made = request("PUT");
@@ -344,6 +352,17 @@ TEST_F(HttpTest, ProxiesAreThoseThatAreSetAndNotForAll) {
   EXPECT_EQ(client.perform(made).kind, Kind::unsent);
 }
 
+TEST_F(HttpTest, AProxysPasswordIsInNoMessage) {
+  for (const char* proxy : {"sesame9://user:sesame@127.0.0.1:1", "http://user:sesame@absent.test:1",
+                            "http://user:sesame@[::1", "http://user:sesame@127.0.0.1:99999"}) {
+    HttpClient client(Transport{"", proxy, "", ""});
+    const HttpAnswer got = client.perform(request());
+    EXPECT_EQ(got.kind, Kind::unsent) << proxy;
+    EXPECT_EQ(got.error.find("sesame@"), std::string::npos) << got.error;
+    EXPECT_NE(got.error, "");
+  }
+}
+
 class TlsTest : public ::testing::Test {
  protected:
   TlsTest() { std::ofstream(directory_.at("ca.pem")) << server_.certificate(); }
@@ -369,7 +388,15 @@ TEST_F(TlsTest, NothingIsSentToAServerThatIsNotTrusted) {
   const HttpAnswer got = client.perform(request("PUT"));
   EXPECT_EQ(got.kind, Kind::unsent);
   EXPECT_NE(got.error.find("certificate"), std::string::npos) << got.error;
+  EXPECT_TRUE(got.is_hopeless);
   EXPECT_TRUE(server_.requests().empty());
+}
+
+TEST_F(TlsTest, WithoutTheFileOfCertificatesThereIsNoHope) {
+  HttpClient client(Transport{directory_.at("none.pem")});
+  const HttpAnswer got = client.perform(request("PUT"));
+  EXPECT_EQ(got.kind, Kind::unsent);
+  EXPECT_TRUE(got.is_hopeless) << got.error;
 }
 
 TEST_F(TlsTest, NothingIsSentToAServerOfAnotherName) {
