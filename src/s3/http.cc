@@ -125,7 +125,10 @@ class Transfer {
     set(CURLOPT_USERAGENT, "ingot/" INGOT_VERSION_STRING);
     set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     set(CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name server beyond the deadline
-    if (!transport.ca_bundle.empty()) set(CURLOPT_CAINFO, transport.ca_bundle.c_str());
+    if (!transport.ca_bundle.empty()) {
+      set(CURLOPT_CAINFO, transport.ca_bundle.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // in the system's stead, not besides
+    }
     const std::string& proxy = request.url.starts_with("https:") ? transport.https_proxy : transport.http_proxy;
     set(CURLOPT_PROXY, request.proxy == Proxy::none ? "" : proxy.c_str());
     set(CURLOPT_NOPROXY, transport.no_proxy.c_str());
@@ -287,6 +290,9 @@ class Transfer {
       answer_.is_hopeless = answer_.sendings == 0;
     } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
       answer_.error += " (AWS_CA_BUNDLE names the file of certificates to trust, if it is not the system's)";
+      answer_.is_hopeless = answer_.sendings == 0;
+    } else if (code == CURLE_SSL_CONNECT_ERROR && answer_.error.ends_with("wrong version number")) {
+      answer_.error += " (the server speaks no TLS: is the endpoint http://, not https://?)";
       answer_.is_hopeless = answer_.sendings == 0;
     }
   }

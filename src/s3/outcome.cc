@@ -94,6 +94,7 @@ std::string_view hint(Verb verb, int status, std::string_view code) {
   }
   if (code == "NoSuchBucket") return " (make it first: a store makes no bucket; or is the endpoint another's?)";
   if (status == 404 && code.empty()) return " (not S3's own: is the endpoint right?)";
+  if (status == 400 && code.empty()) return " (not S3's own: is the endpoint https://, not http://?)";
   if (status / 100 == 3) return " (a redirection to elsewhere: are the endpoint and the region right?)";
   return {};
 }

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -390,6 +392,33 @@ TEST_F(TlsTest, NothingIsSentToAServerThatIsNotTrusted) {
   EXPECT_NE(got.error.find("certificate"), std::string::npos) << got.error;
   EXPECT_TRUE(got.is_hopeless);
   EXPECT_TRUE(server_.requests().empty());
+}
+
+// As most servers do it, who answer what they can't read.
+TEST_F(TlsTest, AServerWithoutTlsIsToldApart) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), bytes), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &bytes), 0);
+  std::thread server([&] {
+    const int connection = ::accept(listener, nullptr, nullptr);
+    char hello[4096];
+    (void)::recv(connection, hello, sizeof hello, 0);
+    (void)::send(connection, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL);
+    ::close(connection);
+  });
+  HttpClient client{Transport{}};
+  HttpRequest made = request("PUT");
+  made.url = "https://127.0.0.1:" + std::to_string(::ntohs(address.sin_port));
+  const HttpAnswer got = client.perform(made);
+  server.join();
+  ::close(listener);
+  EXPECT_TRUE(got.is_hopeless) << got.error;
+  EXPECT_NE(got.error.find("http://"), std::string::npos) << got.error;
 }
 
 TEST_F(TlsTest, WithoutTheFileOfCertificatesThereIsNoHope) {
