@@ -132,6 +132,14 @@ TEST_F(CacheTest, DoesNotAskAgainAtOnceIfWhatItGotIsDueAlready) {
   EXPECT_EQ(loads(), 1);
 }
 
+// From an agent that has new ones only when the old ones have ended.
+TEST_F(CacheTest, AsksAgainWhenWhatItGotHasEnded) {
+  bring({made("a", 1s), made("b", 1h)});
+  EXPECT_EQ(key(), "a");
+  std::this_thread::sleep_for(2100ms);
+  EXPECT_EQ(key(), "b");
+}
+
 // A load that waits until it is let go.
 class SlowLoadTest : public ::testing::Test {
  protected:
