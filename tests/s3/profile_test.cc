@@ -307,6 +307,19 @@ TEST_F(ProfilesTest, KeysThatWouldBreakAHeaderAreRefused) {
   EXPECT_NE(plan_refusal().find("characters that none has"), std::string::npos);
 }
 
+// As a file with a line's end, or a copied line, brings them: the server would only say that the signature is wrong.
+TEST_F(ProfilesTest, ASecretWithSpaceAroundItIsRefused) {
+  environment_["AWS_ACCESS_KEY_ID"] = "id";
+  for (const char* secret : {"secretword\n", "secretword\r", " secretword", "secretword "}) {
+    environment_["AWS_SECRET_ACCESS_KEY"] = secret;
+    const std::string sentence = refusal([&] { (void)plan_credentials(environment_, load_profile(environment_)); });
+    EXPECT_NE(sentence.find("a line's end"), std::string::npos) << sentence;
+    EXPECT_EQ(sentence.find("secretword"), std::string::npos) << sentence;
+  }
+  environment_["AWS_SECRET_ACCESS_KEY"] = "secret word";
+  EXPECT_EQ(refusal([&] { (void)plan_credentials(environment_, load_profile(environment_)); }), "");
+}
+
 TEST_F(ProfilesTest, WhatWeCannotDoIsRefusedAndNotPassedOver) {
   for (const char* name : {"credential_process", "sso_session", "sso_start_url", "login_session"}) {
     write(".aws/config", std::string("[default]\n") + name + " = x\n");
