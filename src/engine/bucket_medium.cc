@@ -298,8 +298,8 @@ class BucketMedium final : public Medium, private Collector::Place {
     const bool is_away = opening_.outcome == log::BucketOpening::Outcome::unavailable;
     if (!is_away || opening_.is_refused || base::now() >= deadline) return judge_opening();
     const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - base::now());
-    setting_.on_message(setting_.where + ": " + opening_.why + ". It is waited for, up to " +
-                        std::to_string(left.count()) + " s more.");
+    setting_.on_message(setting_.where + ": it is waited for, up to " + std::to_string(left.count()) +
+                        " s more: " + opening_.why);
     look(deadline);
   }
 
