@@ -1,6 +1,8 @@
 #include "engine/bucket_header.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -18,6 +20,13 @@ constexpr std::size_t kHeaderBytes = 64;
 
 using storage::Outcome;
 using storage::PutMode;
+
+// What takes longer has met a server that hangs; sent again, it most likely meets another one.
+constexpr base::Duration kTryPatience = std::chrono::seconds(5);
+
+base::Instant try_until(base::Instant deadline) {
+  return std::min(deadline, base::deadline_after(base::now(), kTryPatience));
+}
 
 Error away(const std::string& where, const std::string& doing, const storage::Answer& answer) {
   return {ErrorCode::unavailable,
@@ -37,7 +46,7 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   };
   const std::string key = "probe/" + log::hex_name({base::random_u64(), base::random_u64()});
   const auto get = [&](const std::string& name) {
-    return storage::persist(deadline, [&] { return bucket.get(name, {}, deadline); });
+    return storage::persist(deadline, [&] { return bucket.get(name, {}, try_until(deadline)); });
   };
   storage::Got got = get(key);
   if (got.outcome == Outcome::refused) {
@@ -52,7 +61,8 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
   const std::array<std::string, 3> bodies = {"first", "second", "third"};
   std::array<storage::Answer, 3> answers;
   const auto create = [&](std::size_t i) {
-    answers[i] = storage::persist(deadline, [&] { return bucket.put(key, bodies[i], PutMode::create, {}, deadline); });
+    answers[i] = storage::persist(deadline,
+                                  [&] { return bucket.put(key, bodies[i], PutMode::create, {}, try_until(deadline)); });
   };
   {
     storage::RequestGroup group(pool, storage::Urgency::prompt);
@@ -77,7 +87,7 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
     if (answers[i].outcome == Outcome::done && got.bytes != bodies[i])
       throw refuse("it let one object replace another that it was told to keep");
   }
-  (void)bucket.remove(key, deadline);
+  (void)bucket.remove(key, try_until(deadline));
 }
 
 }  // namespace
@@ -114,12 +124,13 @@ HeaderRead decode_bucket_header(std::string_view bytes, BucketHeader& header) {
 void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, const BucketHeader& header,
                        const std::string& where, base::Instant deadline) {
   // Not among somebody else's objects.
-  const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, deadline); });
+  const storage::Listing listing = storage::persist(deadline, [&] { return bucket.list("", {}, try_until(deadline)); });
   if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
   for (const storage::ListedObject& object : listing.objects) {
     if (object.key.starts_with("probe/")) continue;
     // Somebody's who has made it meanwhile, most likely.
-    const storage::Got store = storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, deadline); });
+    const storage::Got store =
+        storage::persist(deadline, [&] { return bucket.get(log::kStoreKey, {}, try_until(deadline)); });
     if (store.outcome == Outcome::done) return;
     if (store.outcome != Outcome::absent) throw away(where, "look into the bucket", store);
     throw Error(ErrorCode::not_a_store, where + " holds other objects (\"" + object.key +
@@ -127,8 +138,8 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
   }
   require_conditions(bucket, pool, where, deadline);
   const std::string bytes = encode_bucket_header(header);
-  const storage::Answer answer =
-      storage::persist(deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, deadline); });
+  const storage::Answer answer = storage::persist(
+      deadline, [&] { return bucket.put(log::kStoreKey, bytes, PutMode::create, {}, try_until(deadline)); });
   if (answer.outcome == Outcome::exists) base::probe("engine: another process made the store in the bucket");
   if (answer.outcome != Outcome::done && answer.outcome != Outcome::exists)
     throw away(where, "make a store here", answer);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -108,6 +109,19 @@ TEST_F(BucketCommand, SaysWhatItWaitsForLongBeforeItGivesUp) {
   EXPECT_THROW((void)open(store(), options), Error);
   ASSERT_EQ(said.size(), 1U);
   expect_said({2, said.front()}, 2, {store(), "127.0.0.1", "waited for"});
+}
+
+TEST_F(BucketCommand, ARequestThatHangsIsSentAgainWhileAStoreIsMade) {
+  testing::Proxy proxy(endpoint());
+  std::atomic<int> puts{0};
+  proxy.judge_by([&](const testing::ProxiedRequest& request, testing::Moment moment) {
+    const bool is_first = request.method == "PUT" && moment == testing::Moment::came && puts++ == 0;
+    return is_first ? testing::Fate::hold : testing::Fate::pass;
+  });
+  expect_said(on({"put", "users", "42", "Ada"}, through(proxy)), 0, {});
+  EXPECT_GT(puts, 1);
+  proxy.release();
+  expect_said(on({"get", "users", "42"}), 0, {"Ada"});
 }
 
 TEST_F(BucketCommand, ASignalEndsAnImportThoughTheBucketIsSilent) {
