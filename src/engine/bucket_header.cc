@@ -1,6 +1,8 @@
 #include "engine/bucket_header.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "base/bytes.h"
 #include "base/random.h"

@@ -30,6 +30,8 @@ constexpr base::Duration kOthersPatience = std::chrono::seconds(20);
 constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
 // A look that is for tidiness only.
 constexpr base::Duration kLookPatience = std::chrono::seconds(10);
+// So long the opening of a bucket that is away says nothing.
+constexpr base::Duration kSilence = std::chrono::seconds(3);
 // A process that lives shorter than this leaves collecting to others.
 constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 // How often it is looked whether there is enough to collect, while things are written.
@@ -51,7 +53,7 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
 
   StoreHeader find_or_make(std::vector<std::string>& /*healed*/, base::Instant deadline) override {
-    look(deadline);
+    look_and_say(deadline);
     // Somebody may be making it just now.
     constexpr int kLooksMax = 3;
     for (int looks = 1;
@@ -356,8 +358,25 @@ class BucketMedium final : public Medium, private Collector::Place {
   }
 
  private:
+  // The first time. A bucket that is away may be back any moment, but whoever waits for it should know.
+  void look_and_say(base::Instant deadline) {
+    const base::Instant silent_until = base::now() + kSilence;
+    if (silent_until >= deadline) return look(deadline);
+    opening_ = log::open_bucket(*bucket_, pool_, {}, silent_until);
+    const bool is_away = opening_.outcome == log::BucketOpening::Outcome::unavailable;
+    if (!is_away || opening_.is_refused || base::now() >= deadline) return judge_opening();
+    const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - base::now());
+    setting_.on_message(setting_.where + ": it is waited for, up to " + std::to_string(left.count()) +
+                        " s more: " + opening_.why);
+    look(deadline);
+  }
+
   void look(base::Instant deadline) {
     opening_ = log::open_bucket(*bucket_, pool_, {}, deadline);
+    judge_opening();
+  }
+
+  void judge_opening() {
     looked_ = true;
     if (opening_.outcome == log::BucketOpening::Outcome::unavailable)
       throw Error(ErrorCode::unavailable, setting_.where + ": " + opening_.why);

@@ -1,8 +1,10 @@
 #include "engine/place.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "engine/bucket_medium.h"
@@ -20,6 +22,28 @@ namespace ingot::engine {
 namespace {
 
 namespace fs = std::filesystem;
+
+// "S3://bucket", "s3:/bucket", "s3a://bucket", "https://…": what is no address that we know must not become a
+// directory.
+bool looks_like_an_address(std::string_view where) {
+  where.remove_prefix(std::min(where.find_first_not_of(' '), where.size()));
+  const auto is_of_a_scheme = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+';
+  };
+  const auto scheme_end = std::ranges::find_if_not(where, is_of_a_scheme);
+  const std::string_view rest = where.substr(static_cast<std::size_t>(scheme_end - where.begin()));
+  return rest.size() < where.size() &&
+         (rest == ":" || rest.starts_with(":/") || rest.starts_with(":\\") || where.starts_with("arn:"));
+}
+
+void refuse_address(const std::string& where, const char* doing) {
+  if (!looks_like_an_address(where)) return;
+  throw Error(ErrorCode::invalid_argument,
+              std::string(doing) + " \"" + where +
+                  "\": this is no address of a bucket, which is as s3://bucket/prefix. If a "
+                  "directory is meant: ./" +
+                  where);
+}
 
 [[noreturn]] void throw_path_error(const std::string& where, int code, const char* doing) {
   const std::string text = where + ": can't " + doing + ": " + storage::IoError(code).text();
@@ -107,6 +131,7 @@ std::unique_ptr<storage::Directory> directory_at(const std::string& where, const
   std::error_code error;
   const fs::file_status status = fs::status(where, error);
   if (status.type() == fs::file_type::not_found) {
+    refuse_address(where, "open");
     if (options.read_only || !options.create) {
       throw Error(ErrorCode::not_a_store, where + " does not exist" +
                                               (options.read_only ? ", and nothing is made when opening read-only."
@@ -130,6 +155,7 @@ std::unique_ptr<CopyTarget> copy_target_at(const std::string& where, const Sizes
   std::error_code error;
   const fs::file_status status = fs::status(where, error);
   if (status.type() == fs::file_type::not_found) {
+    refuse_address(where, "copy to");
     make_directory(where);
   } else if (error) {
     throw_path_error(where, error.value(), "look at it");

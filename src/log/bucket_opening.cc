@@ -129,6 +129,7 @@ class Opener {
     }
     join_dates(opening_.dates, names.dates);
     join_dates(opening_.dates, store.dates);
+    opening_.is_refused = names.answer.outcome == Outcome::refused || store.got.outcome == Outcome::refused;
     if (names.answer.outcome != Outcome::done) return failed(describe("LIST", kCheckpointPrefix, names.answer));
     if (store.got.outcome != Outcome::done && store.got.outcome != Outcome::absent) {
       return failed(describe("GET", kStoreKey, store.got));

@@ -35,6 +35,7 @@ struct BucketOpening {
   };
   Outcome outcome = Outcome::unavailable;
   std::string why;
+  bool is_refused = false;  // unavailable: and asking again won't help
 
   std::string store;                         // its bytes
   std::uint64_t objects = 0;                 // names under checkpoints/

@@ -266,6 +266,10 @@ storage::Listing S3Bucket::try_list(std::string_view prefix, std::string_view co
     fail(listing, reply.http, "it lists what is not under the prefix");
     return listing;
   }
+  if (!continuation.empty() && page->continuation == continuation) {
+    fail(listing, reply.http, "it is the same page again: this server does not list in pages");
+    return listing;
+  }
   listing.objects = std::move(page->objects);
   listing.continuation = std::move(page->continuation);
   return listing;
@@ -366,8 +370,13 @@ storage::OpenUploads S3Bucket::try_list_uploads(std::string_view prefix, std::st
     fail(uploads, reply.http, "it lists what is not under the prefix");
     return uploads;
   }
+  std::string next = page->is_last ? std::string() : join_markers(*page);
+  if (!continuation.empty() && next == continuation) {
+    fail(uploads, reply.http, "it is the same page again: this server does not list in pages");
+    return uploads;
+  }
   uploads.uploads = std::move(page->uploads);
-  if (!page->is_last) uploads.continuation = join_markers(*page);
+  uploads.continuation = std::move(next);
   return uploads;
 }
 

@@ -1,6 +1,10 @@
 #include "s3/configuration.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <initializer_list>
+#include <system_error>
 #include <utility>
 
 #include "ingot/error.h"
@@ -73,6 +77,14 @@ Transport transport_of(const Environment& environment) {
   return transport;
 }
 
+std::string certificates(const SettingsFinder& settings) {
+  const Setting setting = settings.either("AWS_CA_BUNDLE", "ca_bundle");
+  if (setting.value.empty() || ::access(setting.value.c_str(), R_OK) == 0) return setting.value;
+  throw Error(ErrorCode::invalid_argument, "use the certificates in \"" + printable(setting.value, 300) + "\" of " +
+                                               setting.origin + ": " + std::generic_category().message(errno) +
+                                               ". Name a file in PEM format, or none for the system's.");
+}
+
 }  // namespace
 
 Configuration configure(Environment environment) {
@@ -93,7 +105,8 @@ Configuration configure(Environment environment) {
   configuration.aws.fips = is_true(settings.either("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint").value);
   configuration.aws.dual_stack = is_true(settings.either("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint").value);
   configuration.transport = transport_of(environment);
-  configuration.transport.ca_bundle = settings.either("AWS_CA_BUNDLE", "ca_bundle").value;
+  const bool is_plain = configuration.s3_endpoint && configuration.s3_endpoint->scheme == "http";
+  if (!is_plain) configuration.transport.ca_bundle = certificates(settings);
   configuration.environment = std::move(environment);
   return configuration;
 }

@@ -15,6 +15,10 @@ namespace {
   throw Error(ErrorCode::invalid_argument, "find credentials for S3: " + reason);
 }
 
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 // Settings of one origin by their names there.
 template <class Find>
 std::optional<CredentialPlan> plan_keys(const std::string& origin, std::array<const char*, 3> names, const Find& find) {
@@ -26,7 +30,7 @@ std::optional<CredentialPlan> plan_keys(const std::string& origin, std::array<co
   if (plan.keys.key_id.empty() || plan.keys.secret.empty()) {
     refuse_credentials(origin + " has only one of " + names[0] + " and " + names[1] + ": set both.");
   }
-  if (!can_be_sent(plan.keys)) {
+  if (!can_be_sent(plan.keys) || is_space(plan.keys.secret.front()) || is_space(plan.keys.secret.back())) {
     refuse_credentials(origin + " has a key or a token with characters that none has (a space, a line's end).");
   }
   return plan;

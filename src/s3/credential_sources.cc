@@ -29,6 +29,10 @@ FoundCredentials no_credentials(std::string why) {
   return {nullptr, std::move(why)};
 }
 
+FoundCredentials hopeless(std::string why) {
+  return {nullptr, std::move(why), true};
+}
+
 FoundCredentials found_credentials(Credentials credentials) {
   return {std::make_shared<const Credentials>(std::move(credentials)), {}};
 }
@@ -60,6 +64,11 @@ std::string what_is_wrong(const HttpAnswer& answer) {
   return answer.status == 200 ? "" : "it answered " + std::to_string(answer.status);
 }
 
+// Whether asking again could bring another answer: it is busy, or has a fault.
+bool may_change(const HttpAnswer& answer) {
+  return answer.status / 100 == 5 || answer.status == 429 || answer.status == 408;
+}
+
 // {"AccessKeyId": …, "SecretAccessKey": …, "Token": …, "Expiration": …}, of both metadata services.
 FoundCredentials parse_metadata(const std::string& who, const std::string& body) {
   const auto strings = parse_json_strings(body);
@@ -84,8 +93,9 @@ bool is_near(const Endpoint& endpoint) {
   const std::size_t port = host.rfind(':');
   const bool has_port = port != std::string::npos && host.find(']', port) == std::string::npos;
   const std::string name = has_port ? host.substr(0, port) : host;
-  return name == "localhost" || name.starts_with("127.") || name == "[::1]" || name == "169.254.170.2" ||
-         name == "169.254.170.23" || name == "[fd00:ec2::23]";
+  const bool is_loopback = name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos;
+  return name == "localhost" || is_loopback || name == "[::1]" || name == "169.254.170.2" || name == "169.254.170.23" ||
+         name == "[fd00:ec2::23]";
 }
 
 // Where the container's agent is; empty, and why, if that can't be right.
@@ -162,7 +172,7 @@ FoundCredentials load_credentials(const Configuration& configuration, HttpClient
         return instance_credentials(configuration.environment, http, deadline);
     }
   } catch (const Error& error) {
-    return no_credentials(error.what());
+    return hopeless(error.what());
   }
 }
 
@@ -170,7 +180,7 @@ FoundCredentials web_identity_credentials(const CredentialPlan& plan, const Conf
                                           HttpClient& http, base::Instant deadline) {
   const SmallFile token = read_small_file(plan.token_file, kTokenBytesMax);
   if (token.kind != SmallFile::Kind::there) {
-    return no_credentials("read the web identity token in \"" + printable(plan.token_file, 300) + "\": " + token.error);
+    return hopeless("read the web identity token in \"" + printable(plan.token_file, 300) + "\": " + token.error);
   }
   const std::string region = configuration.region.empty() ? "us-east-1" : configuration.region;
   const Endpoint endpoint = configuration.sts_endpoint
@@ -193,7 +203,9 @@ FoundCredentials web_identity_credentials(const CredentialPlan& plan, const Conf
   if (std::string wrong = what_is_wrong(answer); !wrong.empty()) {
     const ServiceError error = parse_error(answer.body);
     if (!error.code.empty()) wrong.append(" ").append(error.code).append(": ").append(error.message);
-    return no_credentials(who + ": " + wrong);
+    const bool is_answer = answer.kind == HttpAnswer::Kind::answered;
+    const bool is_final = is_answer && !may_change(answer) && error.code != "IDPCommunicationError";
+    return {nullptr, who + ": " + wrong, is_final || answer.is_hopeless};
   }
   std::optional<Credentials> credentials = parse_assumed_role(answer.body);
   if (!credentials || !can_be_sent(*credentials)) return no_credentials(who + ": its answer has no credentials");
@@ -205,9 +217,11 @@ FoundCredentials container_credentials(const Environment& environment, HttpClien
   std::string why;
   const std::string url = container_url(environment, why);
   std::vector<Header> headers;
-  if (url.empty() || !container_token(environment, headers, why)) return no_credentials(who + ": " + why);
+  if (url.empty() || !container_token(environment, headers, why)) return hopeless(who + ": " + why);
   const HttpAnswer answer = http.perform(metadata_request("GET", url, std::move(headers), deadline));
-  if (const std::string wrong = what_is_wrong(answer); !wrong.empty()) return no_credentials(who + ": " + wrong);
+  if (const std::string wrong = what_is_wrong(answer); !wrong.empty()) {
+    return {nullptr, who + ": " + wrong, answer.kind == HttpAnswer::Kind::answered && !may_change(answer)};
+  }
   return parse_metadata(who, answer.body);
 }
 
@@ -216,26 +230,31 @@ FoundCredentials instance_credentials(const Environment& environment, HttpClient
       "no credentials in the environment, in a profile or of a container; and the instance's metadata service";
   std::string why;
   const std::string endpoint = instance_endpoint(environment, why);
-  if (endpoint.empty()) return no_credentials(who + ": " + why);
+  if (endpoint.empty()) return hopeless(who + ": " + why);
+  // Whoever is silent is not there: this is no machine of AWS's.
+  const auto failed = [&](const HttpAnswer& answer, const std::string& wrong) -> FoundCredentials {
+    if (may_change(answer)) return no_credentials(who + ": " + wrong);
+    return hopeless(who + ": " + wrong + ". Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.");
+  };
 
   const HttpAnswer session = http.perform(metadata_request(
       "PUT", endpoint + "/latest/api/token", {{"x-aws-ec2-metadata-token-ttl-seconds", "21600"}}, deadline));
-  if (const std::string wrong = what_is_wrong(session); !wrong.empty()) return no_credentials(who + ": " + wrong);
+  if (const std::string wrong = what_is_wrong(session); !wrong.empty()) return failed(session, wrong);
   if (session.body.empty() || !is_one_line(session.body)) return no_credentials(who + ": its session has no token");
 
   const std::vector<Header> headers = {{"x-aws-ec2-metadata-token", session.body}};
   const std::string roles = endpoint + "/latest/meta-data/iam/security-credentials/";
   const HttpAnswer role = http.perform(metadata_request("GET", roles, headers, deadline));
   if (role.kind == HttpAnswer::Kind::answered && role.status == 404) {
-    return no_credentials(who + ": this machine has no role");
+    return failed(role, "this machine has no role");
   }
-  if (const std::string wrong = what_is_wrong(role); !wrong.empty()) return no_credentials(who + ": " + wrong);
+  if (const std::string wrong = what_is_wrong(role); !wrong.empty()) return failed(role, wrong);
   const std::string_view name = trimmed(std::string_view(role.body).substr(0, role.body.find('\n')));
-  if (name.empty() || !is_one_line(name)) return no_credentials(who + ": this machine has no role");
+  if (name.empty() || !is_one_line(name)) return failed(role, "this machine has no role");
 
   const HttpAnswer answer =
       http.perform(metadata_request("GET", roles + uri_encode(name, Slashes::encoded), headers, deadline));
-  if (const std::string wrong = what_is_wrong(answer); !wrong.empty()) return no_credentials(who + ": " + wrong);
+  if (const std::string wrong = what_is_wrong(answer); !wrong.empty()) return failed(answer, wrong);
   return parse_metadata(who, answer.body);
 }
 

@@ -14,7 +14,8 @@ namespace {
 constexpr std::chrono::seconds kEarlyRenewalMax{2};
 // After a failure, so that each request does not wait for another one.
 constexpr std::chrono::seconds kRenewalPause{2};
-// After a renewal that brought what is due again at once: the metadata services change theirs when they like.
+// After a renewal that brought what is due again at once: the metadata services change theirs when they like, if only
+// when the old ones end.
 constexpr std::chrono::seconds kEarlyRenewalPause{30};
 
 }  // namespace
@@ -45,7 +46,7 @@ FoundCredentials CredentialCache::get(base::Instant deadline) {
     const base::Instant now = base::now();
     if (now < not_before_) {
       if (state_now != State::none) return {current_, {}};
-      return {nullptr, failure_};
+      return failure_;
     }
     renew(lock, state_now == State::due ? std::min(deadline, now + kEarlyRenewalMax) : deadline);
   }
@@ -68,15 +69,19 @@ void CredentialCache::renew(std::unique_lock<base::Mutex>& lock, base::Instant d
   renewed_.notify_all();
   if (found.credentials == nullptr) {
     if (current_ != nullptr && !rejected_) base::probe("s3: credentials could not be renewed, and are used on");
-    failure_ = std::move(found.why);
+    failure_ = {nullptr, std::move(found.why), found.is_hopeless && current_ == nullptr};
     not_before_ = base::now() + kRenewalPause;
     return;
   }
   const bool same = current_ != nullptr && *current_ == *found.credentials;
   current_ = std::move(found.credentials);
   rejected_ = false;
-  const bool fresh = state() == State::fresh;
-  not_before_ = !fresh ? base::now() + kEarlyRenewalPause : same ? base::now() + kRenewalPause : base::Instant{};
+  if (state() == State::fresh) {
+    not_before_ = same ? base::now() + kRenewalPause : base::Instant{};
+  } else {
+    const std::chrono::seconds left = *current_->expires - clock_.now();
+    not_before_ = base::now() + std::clamp(left, kRenewalPause, kEarlyRenewalPause);
+  }
 }
 
 void CredentialCache::reject(const std::shared_ptr<const Credentials>& credentials) {

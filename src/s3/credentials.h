@@ -26,11 +26,12 @@ struct Credentials {
 struct [[nodiscard]] FoundCredentials {
   std::shared_ptr<const Credentials> credentials;
   std::string why;
+  bool is_hopeless = false;  ///< there are none, and will be none until somebody changes something
 };
 
 /// One set of credentials for all threads, got when first asked for, and renewed before it expires by one thread, while
 /// the others go on with what there is. A renewal that fails leaves what there is, even when it is past its time: then
-/// the server decides. No thread of its own.
+/// the server decides. There is no hope (is_hopeless) only if there never were any. No thread of its own.
 class CredentialCache {
  public:
   /// Gets them, by requests maybe, until the deadline.
@@ -59,7 +60,7 @@ class CredentialCache {
   bool rejected_ = false;
   bool renewing_ = false;
   base::Instant not_before_{};  // no renewal until then: the last one failed, or brought nothing better
-  std::string failure_;
+  FoundCredentials failure_;
 };
 
 }  // namespace ingot::s3

@@ -11,8 +11,11 @@ namespace ingot::s3 {
 
 namespace {
 
+// A password in it is not shown.
 [[noreturn]] void refuse_endpoint(std::string_view url, std::string_view origin, const std::string& reason) {
-  throw Error(ErrorCode::invalid_argument, "use the endpoint \"" + printable(url, 200) + "\" of " +
+  const std::size_t at = url.rfind('@');
+  const std::string shown = at == std::string_view::npos ? std::string(url) : "..." + std::string(url.substr(at));
+  throw Error(ErrorCode::invalid_argument, "use the endpoint \"" + printable(shown, 200) + "\" of " +
                                                std::string(origin) + ": " + reason +
                                                " It is as https://host, http://host:port or https://host/path.");
 }
@@ -60,6 +63,9 @@ Endpoint parse_endpoint(std::string_view url, std::string_view origin) {
   std::string_view rest = url.substr(scheme_end + 3);
   std::string_view authority = rest.substr(0, rest.find('/'));
   std::string_view path = rest.substr(authority.size());
+  if (authority.find('@') != std::string_view::npos) {
+    refuse_endpoint(url, origin, "a name and a password belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.");
+  }
   while (path.ends_with('/')) path.remove_suffix(1);
   if (path != uri_encode(path, Slashes::kept) || path.find("//") != std::string_view::npos ||
       (std::string(path) + "/").find("/./") != std::string::npos ||

@@ -125,7 +125,10 @@ class Transfer {
     set(CURLOPT_USERAGENT, "ingot/" INGOT_VERSION_STRING);
     set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     set(CURLOPT_QUICK_EXIT, 1L);  // does not wait for a name server beyond the deadline
-    if (!transport.ca_bundle.empty()) set(CURLOPT_CAINFO, transport.ca_bundle.c_str());
+    if (!transport.ca_bundle.empty()) {
+      set(CURLOPT_CAINFO, transport.ca_bundle.c_str());
+      set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // in the system's stead, not besides
+    }
     const std::string& proxy = request.url.starts_with("https:") ? transport.https_proxy : transport.http_proxy;
     set(CURLOPT_PROXY, request.proxy == Proxy::none ? "" : proxy.c_str());
     set(CURLOPT_NOPROXY, transport.no_proxy.c_str());
@@ -274,6 +277,23 @@ class Transfer {
       answer_.error = "the answer is longer than " + std::to_string(request_.answer_bytes_max) + " bytes";
     } else {
       answer_.error = printable(error_[0] != '\0' ? error_.data() : ::curl_easy_strerror(code), 300);
+      explain(code);
+    }
+  }
+
+  // What is wrong with our own side, and stays so.
+  void explain(CURLcode code) {
+    // libcurl shows it whole, with its password.
+    if (answer_.error.starts_with("Unsupported proxy")) {
+      answer_.error =
+          "the proxy (http_proxy, https_proxy, all_proxy) is none that can be used: it is as http://host:port";
+      answer_.is_hopeless = answer_.sendings == 0;
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+      answer_.error += " (AWS_CA_BUNDLE names the file of certificates to trust, if it is not the system's)";
+      answer_.is_hopeless = answer_.sendings == 0;
+    } else if (code == CURLE_SSL_CONNECT_ERROR && answer_.error.ends_with("wrong version number")) {
+      answer_.error += " (the server speaks no TLS: is the endpoint http://, not https://?)";
+      answer_.is_hopeless = answer_.sendings == 0;
     }
   }
 

@@ -61,6 +61,7 @@ struct HttpAnswer {
   Kind kind = Kind::unsent;
   std::uint32_t sendings = 0;  ///< how often it was, or may have been, sent
   std::string error;           ///< unless answered: why
+  bool is_hopeless = false;    ///< unsent: and trying again won't help until somebody changes something
 
   int status = 0;                              ///< if answered
   std::string body;                            ///< if answered: whole, or (of one that says no) its beginning

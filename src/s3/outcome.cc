@@ -92,7 +92,9 @@ std::string_view hint(Verb verb, int status, std::string_view code) {
   if (code == "SignatureDoesNotMatch") {
     return " (the secret key does not belong to the access key, or a proxy changes requests)";
   }
+  if (code == "NoSuchBucket") return " (make it first: a store makes no bucket; or is the endpoint another's?)";
   if (status == 404 && code.empty()) return " (not S3's own: is the endpoint right?)";
+  if (status == 400 && code.empty()) return " (not S3's own: is the endpoint https://, not http://?)";
   if (status / 100 == 3) return " (a redirection to elsewhere: are the endpoint and the region right?)";
   return {};
 }
@@ -117,7 +119,7 @@ storage::Answer answer_of(Verb verb, const HttpAnswer& http, const ServiceError&
   answer.date = http.date;
   if (http.kind != HttpAnswer::Kind::answered) {
     const bool sent = http.kind == HttpAnswer::Kind::unanswered || http.sendings > 0;
-    answer.outcome = sent ? Outcome::unanswered : Outcome::unsent;
+    answer.outcome = sent ? Outcome::unanswered : http.is_hopeless ? Outcome::refused : Outcome::unsent;
     answer.why = http.error;
     return answer;
   }

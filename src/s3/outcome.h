@@ -40,7 +40,8 @@ bool is_read(Verb verb);
 ///               `failed`, if the request was to change anything
 ///   failed      5xx; what came over damaged or too slowly (400 BadDigest, IncompleteBody, RequestTimeout…, 408)
 ///   too_late    403 RequestTimeTooSkewed
-///   refused     all else; `why` says what helps, where that is known
+///   refused     all else; also what can't even be sent until somebody changes something (is_hopeless). `why` says
+///               what helps, where that is known
 storage::Answer answer_of(Verb verb, const HttpAnswer& http, const ServiceError& error, storage::BucketDate now);
 
 /// What the client can put right by itself before it sends a request that was turned away once more.

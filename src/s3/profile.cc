@@ -56,8 +56,9 @@ class ProfileReader {
     const std::string_view content = trimmed(line);
     if (content.empty() || content.front() == '#' || content.front() == ';') return nullptr;
     if (line.find('\0') != std::string_view::npos) return "a zero byte";
-    const bool is_indented = line.front() == ' ' || line.front() == '\t';
-    if (is_indented) return take_indented(content);
+    const std::size_t indentation = line.find_first_not_of(" \t");
+    if (!property_.empty() && indentation > indentation_) return take_indented(content);
+    indentation_ = indentation;
     return content.front() == '[' ? take_section(content) : take_property(content);
   }
 
@@ -84,9 +85,8 @@ class ProfileReader {
     return nullptr;
   }
 
-  // Below a setting without a value: a setting inside it. Else more of its value.
+  // Deeper than the setting before it. If that has no value: a setting inside it. Else more of its value.
   const char* take_indented(std::string_view content) {
-    if (section_ == nullptr || property_.empty()) return "an indented line with no setting before it";
     std::string& value = (*section_)[property_];
     if (!value.empty()) {
       value.append("\n").append(content);
@@ -102,6 +102,7 @@ class ProfileReader {
   ProfileFile file_;
   Properties* section_ = nullptr;
   std::string property_;  // the last one of the section
+  std::size_t indentation_ = 0;
 };
 
 [[noreturn]] void refuse_file(const std::string& path, const std::string& reason) {

@@ -117,6 +117,7 @@ Sent Sender::send_with(CredentialCache& cache, std::string_view token_header, co
     if (found.credentials == nullptr) {
       sent.http = {};
       sent.http.error = found.why;
+      sent.http.is_hopeless = found.is_hopeless;
       break;
     }
     const std::shared_ptr<const Route> used = route();
@@ -160,10 +161,12 @@ FoundCredentials Sender::create_session(base::Instant deadline) {
   call.query = {{"session", ""}};
   call.deadline = deadline;
   const Sent sent = send_with(credentials_, kTokenHeader, call);
-  if (sent.http.kind != HttpAnswer::Kind::answered) return {nullptr, "CreateSession: " + sent.http.error};
+  if (sent.http.kind != HttpAnswer::Kind::answered) {
+    return {nullptr, "CreateSession: " + sent.http.error, sent.http.is_hopeless};
+  }
   if (sent.http.status != 200) {
-    return {nullptr,
-            "CreateSession: " + std::to_string(sent.http.status) + " " + sent.error.code + ": " + sent.error.message};
+    const storage::Answer answer = answer_of(Verb::list, sent.http, sent.error, clock_.now());
+    return {nullptr, "CreateSession: " + answer.why, answer.outcome == storage::Outcome::refused};
   }
   std::optional<Credentials> session = parse_session(sent.http.body);
   if (!session || !can_be_sent(*session)) return {nullptr, "CreateSession: its answer has no session"};

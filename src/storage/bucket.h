@@ -56,9 +56,10 @@ enum class Outcome : std::uint8_t {
   throttled,   ///< 429, 503: not now. Send it again after `retry_after`, or slower if it says nothing
   failed,      ///< 500, 502, 504…: may have taken effect or not. Send it again, slower each time
   unanswered,  ///< time-out, reset, body cut short: the same, and it may also take effect later
-  unsent,      ///< no connection could be made, or no credentials be had: nothing was sent. Send it again, slower
+  unsent,      ///< no connection could be made, or no credentials be had just now: nothing was sent. Again, slower
   too_late,    ///< 403 RequestTimeTooSkewed: signed outside of kSignatureWindow. Confirm again what the date stood for
-  refused,     ///< 401, 403, 400, 413…: sending it again won't help until somebody changes something; `why` says what
+  refused,     ///< 401, 403, 400, 413…, or there are no credentials at all, or the server is not trusted: sending it
+               ///< again won't help until somebody changes something; `why` says what
 };
 
 /// As "done", for messages and counts.

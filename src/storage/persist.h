@@ -31,7 +31,7 @@ inline bool is_settled(Outcome outcome) {
 }
 
 /// How long the first try may take; each further one twice as long, so that a slow line gets it through in the end.
-inline constexpr base::Duration kFirstTryPatience = std::chrono::seconds(10);
+inline constexpr base::Duration kFirstTryPatience = std::chrono::seconds(5);
 inline constexpr base::Duration kLastTryPatience = std::chrono::minutes(10);
 
 /// Calls `request`, which returns an Answer or what has one, with back-off, until its outcome is settled or the

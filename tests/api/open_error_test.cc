@@ -93,6 +93,23 @@ TEST(Open, RefusesAnAddressOfABucketThatCantBeOne) {
   expect_error(ErrorCode::invalid_argument, {"s3://bucket/a//b"}, [] { open("s3://bucket/a//b"); });
 }
 
+TEST(Open, MakesNoDirectoryOfWhatLooksLikeAnAddress) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.path());
+  for (const char* where : {"s3:", "s3:/", "s3:/bucket", "S3://bucket/app", " s3://bucket/app", "s3a://bucket",
+                            "https://bucket.s3.amazonaws.com/app", "s3:\\\\bucket\\app", "arn:aws:s3:::bucket"}) {
+    expect_error(ErrorCode::invalid_argument, {where, "s3://bucket/prefix"}, [&] { open(where); });
+    expect_error(ErrorCode::invalid_argument, {where, "s3://bucket/prefix"}, [&] { open(where, {.read_only = true}); });
+    expect_error(ErrorCode::invalid_argument, {where}, [&] { open(":memory:").copy(where); });
+  }
+  EXPECT_TRUE(contents(directory.path()).empty());
+  make_store("./s3:");
+  make_store("s3:");  // it is there
+  make_store("a:b");
+  std::filesystem::current_path(before);
+}
+
 TEST(Open, RefusesANewerFormatAndChangesNothing) {
   const TemporaryDirectory directory;
   make_store(directory.path());

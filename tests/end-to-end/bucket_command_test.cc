@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -12,6 +14,7 @@
 #include "bucket_place.h"
 #include "child.h"
 #include "ingot/ingot.h"
+#include "proxy.h"
 
 namespace ingot {
 namespace {
@@ -96,6 +99,52 @@ TEST_F(BucketCommand, SaysThatTheEndpointCannotBeReached) {
     expect_said({2, error.what()}, 2, {store(), "127.0.0.1"});
   }
   if (std::getenv("INGOT_TEST_HOURS") != nullptr) expect_said(on({"get", "users", "42"}), 2, {store(), "127.0.0.1"});
+}
+
+TEST_F(BucketCommand, SaysWhatItWaitsForLongBeforeItGivesUp) {
+  ::setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", 1);
+  std::vector<std::string> said;
+  Options options{.deadline = std::chrono::seconds(6)};
+  options.on_message = [&](const Message& message) { said.push_back(message.text); };
+  EXPECT_THROW((void)open(store(), options), Error);
+  ASSERT_EQ(said.size(), 1U);
+  expect_said({2, said.front()}, 2, {store(), "127.0.0.1", "waited for"});
+}
+
+TEST_F(BucketCommand, ARequestThatHangsIsSentAgainWhileAStoreIsMade) {
+  testing::Proxy proxy(endpoint());
+  std::atomic<int> puts{0};
+  proxy.judge_by([&](const testing::ProxiedRequest& request, testing::Moment moment) {
+    const bool is_first = request.method == "PUT" && moment == testing::Moment::came && puts++ == 0;
+    return is_first ? testing::Fate::hold : testing::Fate::pass;
+  });
+  expect_said(on({"put", "users", "42", "Ada"}, through(proxy)), 0, {});
+  EXPECT_GT(puts, 1);
+  proxy.release();
+  expect_said(on({"get", "users", "42"}), 0, {"Ada"});
+}
+
+TEST_F(BucketCommand, ASignalEndsAnImportThoughTheBucketIsSilent) {
+  testing::Proxy proxy(endpoint());
+  const std::string lines = directory_.at("lines.jsonl");
+  {
+    std::ofstream file(lines);
+    for (int i = 0; i < 300'000; ++i) file << "{\"id\":" << i << "}\n";
+  }
+  const Arguments words = {
+      "/bin/sh", "-c", "exec \"$@\" 2>&1 </dev/null", "sh", INGOT_COMMAND, "-s", store(), "import", "lines", lines,
+      "--key",   "id"};
+  Child child = Child::program(words, through(proxy));
+  ASSERT_TRUE(testing::eventually([&] { return proxy.requests("PUT") > 5; }));
+  proxy.judge_by([](const testing::ProxiedRequest&, testing::Moment) { return testing::Fate::hold; });
+  ASSERT_TRUE(testing::eventually([&] { return proxy.held() > 0; }));
+  child.signal(SIGINT);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(child.wait(), 130);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));  // not the bucket's 30
+  proxy.judge_by({});
+  proxy.release();
+  expect_said(on({"import", "lines", lines, "--key", "id", "--json"}), 0, {"Going on", "\"records\":300000,"});
 }
 
 }  // namespace

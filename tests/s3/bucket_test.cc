@@ -182,14 +182,14 @@ TEST_F(BucketTest, CredentialsThatExpiredAreReadAgain) {
   EXPECT_EQ(refused.why, "400 ExpiredToken: It says ExpiredToken.");
 }
 
-TEST_F(BucketTest, WithoutCredentialsNothingIsSent) {
+TEST_F(BucketTest, WithoutCredentialsNothingIsSentAndSomebodyMustGiveSome) {
   environment_.erase("AWS_ACCESS_KEY_ID");
   environment_.erase("AWS_SECRET_ACCESS_KEY");
   environment_["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = refusing_url();
   open("s3://bucket");
-  const storage::Answer unsent = create();
-  EXPECT_EQ(unsent.outcome, Outcome::unsent);
-  EXPECT_NE(unsent.why.find("no credentials in the environment"), std::string::npos);
+  const storage::Answer refused = create();
+  EXPECT_EQ(refused.outcome, Outcome::refused);
+  EXPECT_NE(refused.why.find("no credentials in the environment"), std::string::npos);
   EXPECT_TRUE(server_.requests().empty());
   EXPECT_EQ(bucket_->counts().puts, 0U);
 }
@@ -396,6 +396,22 @@ TEST_F(BucketTest, AListingIsUnderstoodWholeOrNotAtAll) {
     EXPECT_TRUE(page.objects.empty());
     EXPECT_NE(page.why, "");
   }
+}
+
+TEST_F(BucketTest, AServerThatKnowsNoPagesIsNotListedForEver) {
+  react({answer(200, listing({"some/prefix/log/1"}, "again"))});
+  EXPECT_EQ(bucket_->list("log/", "", soon()).continuation, "again");
+  const storage::Listing page = bucket_->list("log/", "again", soon());
+  EXPECT_EQ(page.outcome, Outcome::failed);
+  EXPECT_NE(page.why.find("the same page"), std::string::npos) << page.why;
+
+  react(
+      {answer(200,
+              "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>some/prefix/a</NextKeyMarker>"
+              "</ListMultipartUploadsResult>")});
+  const storage::OpenUploads first = bucket_->list_uploads("", "", soon());
+  EXPECT_EQ(first.outcome, Outcome::done);
+  EXPECT_EQ(bucket_->list_uploads("", first.continuation, soon()).outcome, Outcome::failed);
 }
 
 TEST_F(BucketTest, AStoreMayHaveTheBucketForItself) {

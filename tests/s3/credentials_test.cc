@@ -90,6 +90,20 @@ TEST_F(CacheTest, SaysWhyThereAreNoneWithoutTryingForEachRequest) {
   EXPECT_EQ(loads(), 1);
 }
 
+TEST_F(CacheTest, ThereIsNoHopeOnlyIfThereNeverWereAny) {
+  const FoundCredentials hopeless{nullptr, "no service", true};
+  bring({hopeless});
+  EXPECT_TRUE(cache_.get(soon()).is_hopeless);
+  EXPECT_TRUE(cache_.get(soon()).is_hopeless);
+  bring({made("a", std::nullopt), hopeless});
+  CredentialCache later([this](base::Instant) { return std::exchange(loads_.front(), loads_.back()); }, clock_, 300s);
+  const FoundCredentials first = later.get(soon());
+  later.reject(first.credentials);
+  const FoundCredentials none = later.get(soon());
+  EXPECT_EQ(none.credentials, nullptr);
+  EXPECT_FALSE(none.is_hopeless);
+}
+
 TEST_F(CacheTest, LoadsAnewWhatTheServerRejects) {
   bring({made("a", std::nullopt), made("b", std::nullopt)});
   const FoundCredentials first = cache_.get(soon());
@@ -116,6 +130,14 @@ TEST_F(CacheTest, DoesNotAskAgainAtOnceIfWhatItGotIsDueAlready) {
   bring({made("a", 60s), made("b", 60s)});
   for (int i = 0; i < 3; ++i) EXPECT_EQ(key(), "a");
   EXPECT_EQ(loads(), 1);
+}
+
+// From an agent that has new ones only when the old ones have ended.
+TEST_F(CacheTest, AsksAgainWhenWhatItGotHasEnded) {
+  bring({made("a", 1s), made("b", 1h)});
+  EXPECT_EQ(key(), "a");
+  std::this_thread::sleep_for(2100ms);
+  EXPECT_EQ(key(), "b");
 }
 
 // A load that waits until it is let go.
@@ -277,9 +299,24 @@ TEST_F(InstanceTest, SaysWhatWentWrong) {
   EXPECT_NE(why().find("no answer"), std::string::npos);
 }
 
+TEST_F(InstanceTest, OnlyAServiceThatIsBusyMayGiveThemLater) {
+  document_ = answer(500);
+  EXPECT_FALSE(load().is_hopeless);
+  document_ = answer(429);
+  EXPECT_FALSE(load().is_hopeless);
+  document_ = answer(403);
+  EXPECT_TRUE(load().is_hopeless);
+  role_ = answer(404);
+  EXPECT_TRUE(load().is_hopeless);
+  session_ = {"", Reaction::Then::close};
+  EXPECT_TRUE(load().is_hopeless);
+}
+
 TEST_F(InstanceTest, IsNotThereOnMostMachines) {
   environment_["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = refusing_url();
   EXPECT_NE(why().find("no credentials in the environment, in a profile or of a container"), std::string::npos);
+  EXPECT_NE(why().find("Set AWS_ACCESS_KEY_ID"), std::string::npos);
+  EXPECT_TRUE(load().is_hopeless);
   environment_["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = "nonsense";
   EXPECT_NE(why().find("AWS_EC2_METADATA_SERVICE_ENDPOINT"), std::string::npos);
 }
@@ -320,6 +357,11 @@ TEST_F(ContainerTest, IsNotAskedOverPlainHttpFarAway) {
   }
   environment_["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "no-slash";
   EXPECT_NE(why().find("is no path"), std::string::npos);
+}
+
+TEST_F(ContainerTest, AHostIsNotThisMachineBecauseItsNameBeginsLikeIt) {
+  environment_["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://127.0.0.1.far.test/";
+  EXPECT_NE(why().find("neither https nor on this machine"), std::string::npos) << why();
 }
 
 TEST_F(ContainerTest, SaysWhatWentWrong) {
@@ -368,6 +410,9 @@ TEST_F(WebIdentityTest, SaysWhatWentWrong) {
                      "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>No such "
                      "provider</Message></Error></ErrorResponse>");
   EXPECT_NE(why().find("400 InvalidIdentityToken: No such provider"), std::string::npos);
+  EXPECT_TRUE(load().is_hopeless);
+  reaction_ = answer(503);
+  EXPECT_FALSE(load().is_hopeless);
   reaction_ = answer(200, "<html/>");
   EXPECT_NE(why().find("has no credentials"), std::string::npos);
   environment_["AWS_WEB_IDENTITY_TOKEN_FILE"] = home_.at("none");

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -234,6 +236,14 @@ TEST_F(HttpTest, NothingIsSentWithoutAConnection) {
   EXPECT_EQ(client_.perform(made).kind, Kind::unsent);
 }
 
+TEST_F(HttpTest, WhoeverIsAwayMayComeBack) {
+  for (const std::string& url : {refusing_url(), std::string("http://absent.test/")}) {
+    HttpRequest made = request();
+    made.url = url;
+    EXPECT_FALSE(client_.perform(made).is_hopeless) << url;
+  }
+}
+
 TEST_F(HttpTest, ANameServerThatIsSilentHoldsNobodyBeyondItsDeadline) {
   name_server_is_silent = true;
   HttpRequest made = request("PUT");
@@ -344,6 +354,17 @@ TEST_F(HttpTest, ProxiesAreThoseThatAreSetAndNotForAll) {
   EXPECT_EQ(client.perform(made).kind, Kind::unsent);
 }
 
+TEST_F(HttpTest, AProxysPasswordIsInNoMessage) {
+  for (const char* proxy : {"sesame9://user:sesame@127.0.0.1:1", "http://user:sesame@absent.test:1",
+                            "http://user:sesame@[::1", "http://user:sesame@127.0.0.1:99999"}) {
+    HttpClient client(Transport{"", proxy, "", ""});
+    const HttpAnswer got = client.perform(request());
+    EXPECT_EQ(got.kind, Kind::unsent) << proxy;
+    EXPECT_EQ(got.error.find("sesame@"), std::string::npos) << got.error;
+    EXPECT_NE(got.error, "");
+  }
+}
+
 class TlsTest : public ::testing::Test {
  protected:
   TlsTest() { std::ofstream(directory_.at("ca.pem")) << server_.certificate(); }
@@ -369,7 +390,42 @@ TEST_F(TlsTest, NothingIsSentToAServerThatIsNotTrusted) {
   const HttpAnswer got = client.perform(request("PUT"));
   EXPECT_EQ(got.kind, Kind::unsent);
   EXPECT_NE(got.error.find("certificate"), std::string::npos) << got.error;
+  EXPECT_TRUE(got.is_hopeless);
   EXPECT_TRUE(server_.requests().empty());
+}
+
+// As most servers do it, who answer what they can't read.
+TEST_F(TlsTest, AServerWithoutTlsIsToldApart) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), bytes), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &bytes), 0);
+  std::thread server([&] {
+    const int connection = ::accept(listener, nullptr, nullptr);
+    char hello[4096];
+    (void)::recv(connection, hello, sizeof hello, 0);
+    (void)::send(connection, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, MSG_NOSIGNAL);
+    ::close(connection);
+  });
+  HttpClient client{Transport{}};
+  HttpRequest made = request("PUT");
+  made.url = "https://127.0.0.1:" + std::to_string(::ntohs(address.sin_port));
+  const HttpAnswer got = client.perform(made);
+  server.join();
+  ::close(listener);
+  EXPECT_TRUE(got.is_hopeless) << got.error;
+  EXPECT_NE(got.error.find("http://"), std::string::npos) << got.error;
+}
+
+TEST_F(TlsTest, WithoutTheFileOfCertificatesThereIsNoHope) {
+  HttpClient client(Transport{directory_.at("none.pem")});
+  const HttpAnswer got = client.perform(request("PUT"));
+  EXPECT_EQ(got.kind, Kind::unsent);
+  EXPECT_TRUE(got.is_hopeless) << got.error;
 }
 
 TEST_F(TlsTest, NothingIsSentToAServerOfAnotherName) {

@@ -102,6 +102,14 @@ TEST(ParseEndpoint, RefusesTheRestAndSaysWhoSaidIt) {
   }
 }
 
+TEST(ParseEndpoint, NeverShowsAPassword) {
+  for (const char* url : {"http://user:sesame@10.0.0.1:9000", "https://sesame@example.com/a", "http://a:sesame@b@c/"}) {
+    const std::string sentence = refusal([&] { (void)parse_endpoint(url, "AWS_ENDPOINT_URL"); });
+    EXPECT_EQ(sentence.find("sesame"), std::string::npos) << sentence;
+    EXPECT_NE(sentence.find("AWS_ACCESS_KEY_ID"), std::string::npos) << sentence;
+  }
+}
+
 std::string routed(const std::string& where, const std::string& region, const std::string& endpoint = {},
                    AwsEndpoints aws = {}) {
   std::optional<Endpoint> custom;

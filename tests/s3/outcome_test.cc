@@ -123,6 +123,16 @@ TEST(OutcomeOfNoAnswer, IsUnsentOnlyIfNothingCanHaveBeenSent) {
   EXPECT_EQ(answer_of(Verb::create, http, {}, kNow).outcome, Outcome::unanswered);
 }
 
+TEST(OutcomeOfNoAnswer, IsRefusedIfItStaysSoUntilSomebodyChangesSomething) {
+  HttpAnswer http;
+  http.error = "certificate";
+  http.is_hopeless = true;
+  EXPECT_EQ(answer_of(Verb::create, http, {}, {}).outcome, Outcome::refused);
+  EXPECT_EQ(answer_of(Verb::create, http, {}, {}).why, "certificate");
+  http.sendings = 1;  // before that, over another connection
+  EXPECT_EQ(answer_of(Verb::create, http, {}, {}).outcome, Outcome::unanswered);
+}
+
 TEST(RetryAfter, IsSecondsOrADate) {
   const auto wait = [](const std::string& value) {
     return answer_of(Verb::get, answered(503, 1, {{"retry-after", value}}), {"SlowDown", "", ""}, kNow).retry_after;
