@@ -75,6 +75,7 @@ class Bucket final : public storage::Bucket {
   storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override;
   storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
                                     base::Instant deadline) override;
+  void end_by(base::Instant /*at*/) override {}  // all machines share it
   [[nodiscard]] storage::BucketCounts counts() const override { return counts_; }
   [[nodiscard]] std::string where() const override { return "s3://simulated/store"; }
 

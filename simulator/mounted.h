@@ -2,11 +2,14 @@
 // world's.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "storage/bucket.h"
 #include "storage/directory.h"
 
@@ -44,40 +47,45 @@ class MountedBucket final : public storage::Bucket {
   explicit MountedBucket(storage::Bucket& bucket) : bucket_(bucket) {}
   storage::Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
                       std::optional<storage::BucketDate> signed_at, base::Instant deadline) override {
-    return bucket_.put(key, bytes, mode, signed_at, deadline);
+    return bucket_.put(key, bytes, mode, signed_at, capped(deadline));
   }
   storage::Got get(std::string_view key, storage::ByteRange range, base::Instant deadline) override {
-    return bucket_.get(key, range, deadline);
+    return bucket_.get(key, range, capped(deadline));
   }
   storage::Listing list(std::string_view prefix, std::string_view continuation, base::Instant deadline) override {
-    return bucket_.list(prefix, continuation, deadline);
+    return bucket_.list(prefix, continuation, capped(deadline));
   }
   storage::Answer remove(std::string_view key, base::Instant deadline) override {
-    return bucket_.remove(key, deadline);
+    return bucket_.remove(key, capped(deadline));
   }
   storage::Upload begin_upload(std::string_view key, base::Instant deadline) override {
-    return bucket_.begin_upload(key, deadline);
+    return bucket_.begin_upload(key, capped(deadline));
   }
   storage::Part put_part(std::string_view key, std::string_view id, std::uint32_t number, std::string_view bytes,
                          base::Instant deadline) override {
-    return bucket_.put_part(key, id, number, bytes, deadline);
+    return bucket_.put_part(key, id, number, bytes, capped(deadline));
   }
   storage::Answer finish_upload(std::string_view key, std::string_view id, const std::vector<std::string>& tags,
                                 base::Instant deadline) override {
-    return bucket_.finish_upload(key, id, tags, deadline);
+    return bucket_.finish_upload(key, id, tags, capped(deadline));
   }
   storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override {
-    return bucket_.abort_upload(key, id, deadline);
+    return bucket_.abort_upload(key, id, capped(deadline));
   }
   storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
                                     base::Instant deadline) override {
-    return bucket_.list_uploads(prefix, continuation, deadline);
+    return bucket_.list_uploads(prefix, continuation, capped(deadline));
   }
+  // Those under way go on to their own deadlines.
+  void end_by(base::Instant at) override { end_ = std::min(end_.load(), at); }
   [[nodiscard]] storage::BucketCounts counts() const override { return bucket_.counts(); }
   [[nodiscard]] std::string where() const override { return bucket_.where(); }
 
  private:
+  [[nodiscard]] base::Instant capped(base::Instant deadline) const { return std::min(deadline, end_.load()); }
+
   storage::Bucket& bucket_;
+  std::atomic<base::Instant> end_{base::kNever};
 };
 
 }  // namespace ingot::simulator

@@ -1,14 +1,8 @@
 // copy, check: the verbs that read every byte.
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <utility>
 
+#include "cli/end_after_signal.h"
 #include "cli/json.h"
 #include "cli/text.h"
 #include "cli/verb.h"
@@ -16,9 +10,6 @@
 namespace ingot::cli {
 
 namespace {
-
-// So long may requests that are under way take to come to an end.
-constexpr std::chrono::seconds kEndPatience{3};
 
 struct Interrupted {};
 
@@ -70,41 +61,6 @@ class CopyReport {
   bool ended_ = false;  // how is told, or need not be
 };
 
-// Ends the process after a signal if the copy does not end by itself, as it may not while a bucket is away. A copy may
-// be killed at any moment, so nothing is lost by that.
-class EndAfterSignal {
- public:
-  explicit EndAfterSignal(CopyReport& report) : report_(report), thread_([this] { wait(); }) {}
-  ~EndAfterSignal() {
-    {
-      const std::lock_guard lock(mutex_);
-      is_ended_ = true;
-      ended_.notify_all();
-    }
-    end_waiting();
-    thread_.join();
-  }
-  EndAfterSignal(const EndAfterSignal&) = delete;
-  EndAfterSignal& operator=(const EndAfterSignal&) = delete;
-
- private:
-  void wait() {
-    pollfd descriptor{signal_descriptor(), POLLIN, 0};
-    while (::poll(&descriptor, 1, -1) < 0 && errno == EINTR) {
-    }
-    std::unique_lock lock(mutex_);
-    if (ended_.wait_for(lock, kEndPatience, [this] { return is_ended_; })) return;
-    report_.say_interrupted();
-    ::_exit(static_cast<int>(Exit::interrupted));
-  }
-
-  CopyReport& report_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool is_ended_ = false;
-  std::thread thread_;  // last: it uses all the others
-};
-
 }  // namespace
 
 Exit run_copy(Context& context) {
@@ -117,7 +73,7 @@ Exit run_copy(Context& context) {
   Store opened = open_store(from, context.arguments.has("salvage") ? Access::salvage : Access::read);
   note_signals();
   CopyReport report;
-  const EndAfterSignal end(report);
+  const EndAfterSignal end([&report] { report.say_interrupted(); });
   const Store store = std::move(opened);  // its end may wait, too
   try {
     store.copy(to, [&](const CopyProgress& copied) {

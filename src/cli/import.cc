@@ -4,13 +4,11 @@
 
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "cli/bytes_argument.h"
+#include "cli/end_after_signal.h"
 #include "cli/import_batches.h"
 #include "cli/importer.h"
 #include "cli/text.h"
@@ -21,9 +19,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A signal is looked for so often, and then the import may take so long to end.
-constexpr std::chrono::milliseconds kSignalLook{100};
-constexpr std::chrono::seconds kEndPatience{1};
 constexpr std::uint64_t kBadLinesNamed = 1000;  // the rest are counted: whoever reads that many knows
 
 class InputFile {
@@ -41,41 +36,6 @@ class InputFile {
 
  private:
   int number_;
-};
-
-// Ends the process after a signal if the import does not end by itself, as it can't while a bucket is away. An import
-// may be killed at any moment, so nothing is lost by that.
-class EndAfterSignal {
- public:
-  explicit EndAfterSignal(bool goes_on) : goes_on_(goes_on), thread_([this] { wait(); }) {}
-  ~EndAfterSignal() {
-    {
-      const std::lock_guard lock(mutex_);
-      is_ended_ = true;
-    }
-    ended_.notify_all();
-    thread_.join();
-  }
-  EndAfterSignal(const EndAfterSignal&) = delete;
-  EndAfterSignal& operator=(const EndAfterSignal&) = delete;
-
- private:
-  void wait() {
-    std::unique_lock lock(mutex_);
-    while (!signal_received()) {
-      if (ended_.wait_for(lock, kSignalLook, [this] { return is_ended_; })) return;
-    }
-    if (ended_.wait_for(lock, kEndPatience, [this] { return is_ended_; })) return;
-    say(std::string("Stopped while the bucket did not answer. ") +
-        (goes_on_ ? "The same command goes on from here." : "What it had acknowledged is in the store."));
-    ::_exit(static_cast<int>(Exit::interrupted));
-  }
-
-  const bool goes_on_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool is_ended_ = false;
-  std::thread thread_;  // last: it uses all the others
 };
 
 KeyFields key_option(const Context& context) {
@@ -194,7 +154,12 @@ Exit run_import(Context& context) {
   parser->start();
 
   std::optional<EndAfterSignal> end;
-  if (where.starts_with("s3://")) end.emplace(plan.source.has_value());
+  if (where.starts_with("s3://")) {
+    end.emplace([goes_on = plan.source.has_value()] {
+      say(std::string("Stopped while the bucket did not answer. ") +
+          (goes_on ? "The same command goes on from here." : "What it had acknowledged is in the store."));
+    });
+  }
   Store store = open_store(where, Access::make);
   const auto earlier = earlier_run(store, plan, context.arguments.has("restart"));
   if (earlier) {

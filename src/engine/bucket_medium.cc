@@ -32,6 +32,8 @@ constexpr base::Duration kCheckpointPatience = std::chrono::minutes(1);
 constexpr base::Duration kLookPatience = std::chrono::seconds(10);
 // So long the opening of a bucket that is away says nothing.
 constexpr base::Duration kSilence = std::chrono::seconds(3);
+// So much longer the requests go on that are under way at a close: a tail, most likely, which spares others its slots.
+constexpr base::Duration kClosingPatience = std::chrono::seconds(5);
 // A process that lives shorter than this leaves collecting to others.
 constexpr base::Duration kFirstLook = std::chrono::seconds(2);
 // How often it is looked whether there is enough to collect, while things are written.
@@ -347,6 +349,7 @@ class BucketMedium final : public Medium, private Collector::Place {
       log = log_;
       changed_.notify_all();
     }
+    bucket_->end_by(base::now() + kClosingPatience);
     if (files_ != nullptr) files_->stop();
     if (log != nullptr) log->close();
     if (collecting_.joinable()) collecting_.join();

@@ -79,6 +79,7 @@ class BucketTarget final : public CopyTarget {
   bool is_remote() const override { return true; }
   void stop() override {
     stop_.stop();
+    bucket_->end_by(base::now());
     files_->stop();
   }
 

@@ -288,7 +288,10 @@ bool Maintenance::commit_written(const Edit& edit, std::uint64_t flushed_before)
 
 // Writes the sealed memtables into one run. False: there is nothing to do (for this process, now).
 bool Maintenance::flush_some() {
-  return flush(Effort::needed);
+  const bool flushed = flush(Effort::needed);
+  // In a bucket a late one does no harm; in a directory, who has the role by now has written a newer one.
+  if (!flushed && checkpoint_is_due_.load() && !engine_.medium_->keeps_maintenance()) after_edit();
+  return flushed;
 }
 
 bool Maintenance::flush(Effort effort) {
@@ -470,13 +473,17 @@ void Maintenance::after_edit() {
 // The newest State as a checkpoint; then the log before it is free.
 void Maintenance::write_newest_checkpoint() {
   const std::lock_guard checkpoint_lock(checkpoint_mutex_);
+  checkpoint_is_due_.store(true);  // until it is there: what throws is tried again
   Checkpoint checkpoint;
   {
     const std::lock_guard lock(engine_.commit_mutex_);
     const State& state = *engine_.state_owner_;
-    if (state.edit_number <= checkpointed_edit_) return;
     const std::optional<log::Start> start = engine_.log().start_of(state.flushed_segment + 1);
-    if (!start) return;  // the edit's own segment: the next checkpoint knows
+    // Without it, it is the edit's own segment: the next checkpoint knows.
+    if (state.edit_number <= checkpointed_edit_ || !start) {
+      checkpoint_is_due_.store(false);
+      return;
+    }
     checkpoint.edit_number = state.edit_number;
     checkpoint.start = *start;
     checkpoint.floor = state.floor;
@@ -492,6 +499,7 @@ void Maintenance::write_newest_checkpoint() {
     throw OutputFailed(engine_.where() + "/checkpoints: " + error.text());
   }
   checkpointed_edit_ = checkpoint.edit_number;
+  checkpoint_is_due_.store(false);
   engine_.shared_log()->release(checkpoint.start.segment);
 }
 

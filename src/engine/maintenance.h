@@ -109,7 +109,8 @@ class Maintenance {
   base::Mutex compaction_mutex_;  // one merge at a time in this process
   base::Mutex flush_mutex_;       // one flush at a time in this process
   base::Mutex checkpoint_mutex_;
-  std::uint64_t checkpointed_edit_ = 0;  // under checkpoint_mutex_
+  std::uint64_t checkpointed_edit_ = 0;         // under checkpoint_mutex_
+  std::atomic<bool> checkpoint_is_due_{false};  // the last one came to nothing
 
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> compactions_{0};

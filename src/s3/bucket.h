@@ -27,6 +27,7 @@ class S3Bucket final : public storage::Bucket {
   storage::Answer abort_upload(std::string_view key, std::string_view id, base::Instant deadline) override;
   storage::OpenUploads list_uploads(std::string_view prefix, std::string_view continuation,
                                     base::Instant deadline) override;
+  void end_by(base::Instant at) override { sender_.end_by(at); }
   [[nodiscard]] storage::BucketCounts counts() const override;
   [[nodiscard]] std::string where() const override { return location_.text(); }
 

@@ -107,10 +107,14 @@ class HeaderList {
 // One request on one connection.
 class Transfer {
  public:
-  Transfer(CURL* handle, const HttpRequest& request, const Transport& transport) : handle_(handle), request_(request) {
+  // `end`: by then at the latest, and it may be moved up meanwhile.
+  Transfer(CURL* handle, const HttpRequest& request, const Transport& transport, const std::atomic<base::Instant>& end)
+      : handle_(handle), request_(request), end_(end) {
     set(CURLOPT_ERRORBUFFER, error_.data());
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_NOPROGRESS, 1L);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, look_at_end);
+    set(CURLOPT_XFERINFODATA, this);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_FOLLOWLOCATION, 0L);
@@ -143,12 +147,13 @@ class Transfer {
 
   HttpAnswer run() {
     const base::Instant now = base::now();
-    if (request_.deadline <= now) {
+    const base::Instant deadline = std::min(request_.deadline, end_.load());
+    if (deadline <= now) {
       answer_.error = "the time was up before anything was sent";
       return std::move(answer_);
     }
-    set(CURLOPT_TIMEOUT_MS, milliseconds_up(request_.deadline - now));
-    set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds_up(std::min(request_.connect_max, request_.deadline - now)));
+    set(CURLOPT_TIMEOUT_MS, milliseconds_up(deadline - now));
+    set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds_up(std::min(request_.connect_max, deadline - now)));
     CURLcode code = CURLE_OK;
     {
       const WithoutSigpipe without;
@@ -194,6 +199,11 @@ class Transfer {
   static int will_send(void* context, char*, char*, int, int) {
     static_cast<Transfer*>(context)->answer_.sendings += 1;
     return CURL_PREREQFUNC_OK;
+  }
+
+  // Called about once a second while nothing comes. Not zero: it ends.
+  static int look_at_end(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return base::now() < static_cast<Transfer*>(context)->end_.load(std::memory_order_relaxed) ? 0 : 1;
   }
 
   static std::size_t take_header(char* data, std::size_t one, std::size_t count, void* context) {
@@ -273,6 +283,8 @@ class Transfer {
     answer_.body.clear();
     if (code == CURLE_OK) {
       answer_.error = is_final ? "the answer does not say how long it is" : "the answer's head was cut short";
+    } else if (code == CURLE_ABORTED_BY_CALLBACK) {
+      answer_.error = "it was ended by a close";
     } else if (too_long_) {
       answer_.error = "the answer is longer than " + std::to_string(request_.answer_bytes_max) + " bytes";
     } else {
@@ -299,6 +311,7 @@ class Transfer {
 
   CURL* handle_;
   const HttpRequest& request_;
+  const std::atomic<base::Instant>& end_;
   HeaderList headers_;
   HttpAnswer answer_;
   bool head_is_whole_ = false;
@@ -337,7 +350,7 @@ HttpAnswer HttpClient::perform(const HttpRequest& request) {
     return none;
   }
   try {
-    HttpAnswer answer = Transfer(connection, request, transport_).run();
+    HttpAnswer answer = Transfer(connection, request, transport_, end_).run();
     // What did not end in an answer has no connection to be kept, and libcurl leaves such a handle half prepared.
     if (answer.kind == HttpAnswer::Kind::answered) {
       give_back(connection);
@@ -348,6 +361,12 @@ HttpAnswer HttpClient::perform(const HttpRequest& request) {
   } catch (...) {
     close_connection(connection);
     throw;
+  }
+}
+
+void HttpClient::end_by(base::Instant at) {
+  base::Instant end = end_.load();
+  while (at < end && !end_.compare_exchange_weak(end, at)) {
   }
 }
 

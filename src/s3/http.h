@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -86,6 +87,10 @@ class HttpClient {
   /// Blocks until it is answered, or the deadline. Redirects are answers.
   HttpAnswer perform(const HttpRequest& request);
 
+  /// Whatever its own deadline is, each request ends about then, those under way included (within a second). The
+  /// earliest of all calls counts.
+  void end_by(base::Instant at);
+
  private:
   struct Idle {
     void* connection;  // a CURL handle, which keeps its connection
@@ -98,6 +103,7 @@ class HttpClient {
 
   const Transport transport_;
   const std::uint32_t generation_;  // of forks
+  std::atomic<base::Instant> end_{base::kNever};
   base::Mutex mutex_;
   std::vector<Idle> idle_;  // the last used last; has room for kIdleConnectionsMax
 };

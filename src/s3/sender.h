@@ -52,6 +52,9 @@ class Sender {
   /// it) or the credentials were wrong, and they can be put right, it is sent once more for each.
   Sent send(const Call& call);
 
+  /// See storage::Bucket.
+  void end_by(base::Instant at) { http_.end_by(at); }
+
   [[nodiscard]] const ServerClock& clock() const { return clock_; }
 
  private:

@@ -176,6 +176,10 @@ class Bucket {
   /// One page of the uploads that are neither finished nor aborted, of keys that begin with `prefix`.
   virtual OpenUploads list_uploads(std::string_view prefix, std::string_view continuation, base::Instant deadline) = 0;
 
+  /// Whatever its own deadline is, each request ends at `at` at the latest, those under way included: for who closes.
+  /// The earliest of all calls counts.
+  virtual void end_by(base::Instant at) = 0;
+
   [[nodiscard]] virtual BucketCounts counts() const = 0;
 
   /// For messages: where this is, as the user knows it.

@@ -109,6 +109,7 @@ class MemoryBucket final : public storage::Bucket {
   }
   Answer abort_upload(std::string_view, std::string_view, base::Instant) override { return {}; }
   storage::OpenUploads list_uploads(std::string_view, std::string_view, base::Instant) override { return {}; }
+  void end_by(base::Instant /*at*/) override {}
   [[nodiscard]] storage::BucketCounts counts() const override { return {.puts = puts, .gets = gets}; }
   [[nodiscard]] std::string where() const override { return "s3://memory"; }
 

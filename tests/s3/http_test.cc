@@ -215,6 +215,29 @@ TEST_F(HttpTest, AnAnswerAfterTheDeadlineIsNone) {
   }
 }
 
+// Two that hang, and one that comes later.
+TEST_F(HttpTest, WhoeverClosesEndsWhatIsUnderWay) {
+  Reaction begun = answer(200, "hello");
+  begun.bytes.pop_back();
+  begun.then = Then::hang;
+  for (const Reaction& reaction : {Reaction{"", Then::hang}, begun}) {
+    HttpClient client({});
+    react({reaction});
+    HttpAnswer got;
+    HttpRequest made = request("PUT");
+    made.deadline = base::now() + std::chrono::hours(1);
+    const int connections = server_.connections();
+    std::thread waiting([&] { got = client.perform(made); });
+    while (server_.connections() == connections) std::this_thread::sleep_for(1ms);
+    client.end_by(base::now() + 100ms);
+    client.end_by(base::now() + 1h);
+    waiting.join();
+    EXPECT_EQ(got.kind, Kind::unanswered);
+    EXPECT_NE(got.error, "");
+    EXPECT_EQ(client.perform(made).kind, Kind::unsent);
+  }
+}
+
 TEST_F(HttpTest, NothingIsSentAfterTheDeadline) {
   HttpRequest made = request("PUT");
   made.deadline = base::now();

@@ -87,6 +87,7 @@ class BelowBucket final : public storage::Bucket {
     for (storage::OpenUpload& upload : open.uploads) upload.key.erase(0, prefix_.size());
     return open;
   }
+  void end_by(base::Instant at) override { bucket_.end_by(at); }
   [[nodiscard]] storage::BucketCounts counts() const override { return bucket_.counts(); }
   [[nodiscard]] std::string where() const override { return "s3://simulated/" + prefix_; }
 

