@@ -199,6 +199,8 @@ Exit run_bench(Context& context) {
   std::filesystem::path parent;
   if (const auto directory = context.arguments.value("directory")) {
     parent = *directory;
+  } else if (context.where().starts_with("s3://")) {
+    throw UsageError(shown(context.where()) + " is in a bucket, and this measures a disk: say which with --directory.");
   } else {
     parent = std::filesystem::absolute(context.where()).lexically_normal();
     if (!parent.has_filename()) parent = parent.parent_path();  // "data/" is data

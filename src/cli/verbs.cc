@@ -6,7 +6,7 @@ namespace ingot::cli {
 
 const std::vector<Option>& common_options() {
   static const std::vector<Option> kOptions = {
-      {"store", 's', "DIRECTORY", "The store; without it: $INGOT_STORE"},
+      {"store", 's', "STORE", "A directory, or s3://BUCKET/PREFIX; without it: $INGOT_STORE"},
       {"json", 'j', "", "One JSON value a line, with stable names"},
       {"help", 'h', "", "Help, and nothing else"},
       {"version", 'V', "", "The release, if there is no verb"},

@@ -398,6 +398,7 @@ TEST_F(Command, BenchMeasuresAndLeavesNothingBehind) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_.path()));
   EXPECT_EQ(on({"bench", "--seconds", "1"}).status, 2);
   EXPECT_EQ(on({"bench", "--directory", directory_.at("absent")}).status, 2);
+  EXPECT_NE(run({"-s", "s3://bucket/app", "bench"}).err.find("--directory"), std::string::npos);
 }
 
 }  // namespace
