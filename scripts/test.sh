@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh             all of it: release, sanitizers, clang with fuzzing, style, simulator (about ten minutes on two cores)
 #   scripts/test.sh --quick     the release build's tests only
-#   scripts/test.sh --hours H   and after it H hours of simulator seeds, the large worlds of the bucket's model (some minutes, 7 GiB), and
+#   scripts/test.sh --hours H   and after it H hours of simulator seeds, the large worlds of the bucket's model (nine minutes, 5 GiB), and
 #                               H hours of kills (500 at least)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -23,7 +23,7 @@ constexpr const char kUsage[] =
     "usage: ingot-bucket-model [options]\n"
     "Explores all states of small worlds of the log in a bucket. The last line of a world that breaks a promise is\n"
     "followed by a shortest way there.\n"
-    "  --size S       tiny (a second), small (the default: half a minute) or large (some minutes, 7 GiB)\n"
+    "  --size S       tiny (a second), small (the default: half a minute) or large (nine minutes, 5 GiB)\n"
     "  --world NAME   only this one; without it all of that size, and the inequalities of times\n"
     "  --times        only the inequalities of times\n"
     "  --break NAME   show what happens without this rule, in a world of its own: the run must fail\n"

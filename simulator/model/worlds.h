@@ -11,7 +11,7 @@ namespace ingot::bucket_model {
 enum class Size : std::uint8_t {
   tiny,   ///< at most some hundred thousand states each
   small,  ///< seconds, for all of them
-  large,  ///< minutes each, and some gigabytes
+  large,  ///< up to two minutes each, and some gigabytes
 };
 const char* size_name(Size size);
 
