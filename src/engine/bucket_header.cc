@@ -85,7 +85,7 @@ void require_conditions(storage::Bucket& bucket, storage::RequestPool& pool, con
             where + ": this bucket can't hold a store: " + what +
                 ". Commits of several writers would overwrite each other. See docs/s3.md for servers that can."};
   };
-  const std::string key = "probe/" + log::hex_name({base::random_u64(), base::random_u64()});
+  const std::string key = std::string(kProbePrefix) + log::hex_name({base::random_u64(), base::random_u64()});
   const auto get = [&](const std::string& name) {
     return storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.get(name, {}, end_of_try); });
   };
@@ -151,7 +151,7 @@ void make_bucket_store(storage::Bucket& bucket, storage::RequestPool& pool, cons
         storage::persist(deadline, [&](base::Instant end_of_try) { return bucket.list("", continuation, end_of_try); });
     if (listing.outcome != Outcome::done) throw away(where, "list it", listing);
     for (const storage::ListedObject& object : listing.objects) {
-      if (object.key.starts_with("probe/")) continue;
+      if (object.key.starts_with(kProbePrefix)) continue;
       // Somebody's who has made it meanwhile, most likely.
       const storage::Got store = storage::persist(
           deadline, [&](base::Instant end_of_try) { return bucket.get(log::kStoreKey, {}, end_of_try); });

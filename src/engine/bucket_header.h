@@ -25,6 +25,7 @@
 namespace ingot::engine {
 
 inline constexpr std::uint32_t kBucketStoreFormat = 1;
+inline constexpr std::string_view kProbePrefix = "probe/";  // what is made and removed to see whether it can be
 inline constexpr std::chrono::seconds kGraceDefault = std::chrono::hours(24);
 // Less would collect what a request may still name that a server has accepted and sits on.
 inline constexpr std::chrono::seconds kGraceMin = std::chrono::seconds(1);

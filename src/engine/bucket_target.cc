@@ -35,7 +35,6 @@ namespace {
 using storage::Outcome;
 using storage::PutMode;
 
-constexpr std::string_view kRunsPrefix = "runs/";
 // Nobody waits at the keyboard for a checkpoint, and it may have megabytes.
 constexpr base::Duration kPutPatience = std::chrono::minutes(5);
 
@@ -63,7 +62,7 @@ class BucketTarget final : public CopyTarget {
     if (is_marked()) return;
     bool marked = false;
     list("", [&](const storage::ListedObject& object) {
-      if (marked || object.key.starts_with("probe/")) return;
+      if (marked || object.key.starts_with(kProbePrefix)) return;
       // What a copy had sent that was killed may arrive while we look.
       marked = object.key == kCopyingMark || is_marked();
       if (marked) return;

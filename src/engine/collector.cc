@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/testing.h"
+#include "engine/bucket_header.h"
 #include "engine/engine.h"
 #include "engine/run_output.h"
 #include "engine/store_header.h"
@@ -36,9 +37,6 @@ bool is_named_by_us(std::string_view key, std::string_view prefix) {
   return key.size() == prefix.size() + kNameBytes && key.starts_with(prefix) &&
          key.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
 }
-
-constexpr std::string_view kRunsPrefix = "runs/";
-constexpr std::string_view kProbePrefix = "probe/";
 
 }  // namespace
 

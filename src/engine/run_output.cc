@@ -17,7 +17,7 @@ std::string new_run_name() {
 }
 
 std::string run_path(std::string_view name) {
-  return "runs/" + std::string(name);
+  return std::string(kRunsPrefix).append(name);
 }
 
 RunOutput::RunOutput(storage::Directory& directory, const std::vector<ErasureMap::Fragment>& erasures,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/merged_view.h"
@@ -55,7 +56,8 @@ class RunOutput {
 
 // A new random name for a run file.
 std::string new_run_name();
-// "runs/<name>".
+inline constexpr std::string_view kRunsPrefix = "runs/";
+// kRunsPrefix, and the name.
 std::string run_path(std::string_view name);
 
 }  // namespace ingot::engine
