@@ -206,4 +206,12 @@ extern "C" void* __cxa_allocate_exception(std::size_t bytes) noexcept {
   if (ingot::simulator::Allocations::current() != nullptr) __lsan_ignore_object(exception);
   return exception;
 }
+// What std::rethrow_exception makes.
+extern "C" void* __cxa_allocate_dependent_exception() noexcept {
+  using Allocate = void* (*)();
+  static const auto real = reinterpret_cast<Allocate>(dlsym(RTLD_NEXT, "__cxa_allocate_dependent_exception"));
+  void* exception = real();
+  if (ingot::simulator::Allocations::current() != nullptr) __lsan_ignore_object(exception);
+  return exception;
+}
 #endif

@@ -23,9 +23,9 @@ constexpr base::Duration kAbortPatience = std::chrono::seconds(20);
 static_assert(kPartBytes >= kPartBytesMin);
 static_assert(kPartBytes % DiskCache::kChunkBytes == 0, "parts of the disk cache's files, whole chunks each");
 
-// A date that is not later than the one which the bucket gave to what it made: the one that was `known` before the first
-// of the requests that may have made it was `sent`, else by the answer's and how long ago that was (which is not right
-// for a machine that stood still meanwhile).
+// A date that is not later than the one which the bucket gave to what it made: the one that was `known` before the
+// first of the requests that may have made it was `sent`, else by the answer's and how long ago that was (which is not
+// right for a machine that stood still meanwhile).
 std::optional<BucketDate> date_before(const std::optional<BucketDate>& known, const Answer& answer,
                                       base::Instant sent) {
   if (known.has_value()) return known;

@@ -50,7 +50,7 @@ class MemoryBucket final : public storage::Bucket {
   Answer put(std::string_view key, std::string_view bytes, storage::PutMode mode,
              std::optional<storage::BucketDate> signed_at, base::Instant /*deadline*/) override {
     ++puts;
-    if (hold) hold(Verb::put, key);
+    wait_if_held(Verb::put, key);
     wait(put_micros / 2);
     Answer answer = handle(Verb::put, key, [&](Answer& result) {
       if (std::chrono::abs(date() - signed_at.value_or(date())) > storage::kSignatureWindow) {
@@ -66,7 +66,7 @@ class MemoryBucket final : public storage::Bucket {
   }
   storage::Got get(std::string_view key, storage::ByteRange range, base::Instant /*deadline*/) override {
     ++gets;
-    if (hold) hold(Verb::get, key);
+    wait_if_held(Verb::get, key);
     wait(get_micros / 2);
     storage::Got got;
     static_cast<Answer&>(got) = handle(Verb::get, key, [&](Answer& result) {
@@ -116,6 +116,14 @@ class MemoryBucket final : public storage::Bucket {
  private:
   static void wait(std::int64_t micros) {
     if (micros != 0) base::sleep_for(std::chrono::microseconds(micros));
+  }
+  void wait_if_held(Verb verb, std::string_view key) {
+    std::function<void(Verb, std::string_view key)> now;
+    {
+      const std::lock_guard lock(mutex_);
+      now = hold;
+    }
+    if (now) now(verb, key);
   }
   template <class Effect>
   Answer handle(Verb verb, std::string_view key, Effect effect) {
