@@ -206,8 +206,9 @@ extern "C" void* __cxa_allocate_exception(std::size_t bytes) noexcept {
   if (ingot::simulator::Allocations::current() != nullptr) __lsan_ignore_object(exception);
   return exception;
 }
-// What std::rethrow_exception makes.
-extern "C" void* __cxa_allocate_dependent_exception() noexcept {
+// What std::rethrow_exception makes. Under another name: headers declare it, each in its own way.
+extern "C" void* allocate_dependent_exception() noexcept __asm__("__cxa_allocate_dependent_exception");
+extern "C" void* allocate_dependent_exception() noexcept {
   using Allocate = void* (*)();
   static const auto real = reinterpret_cast<Allocate>(dlsym(RTLD_NEXT, "__cxa_allocate_dependent_exception"));
   void* exception = real();
